@@ -1,0 +1,351 @@
+// Package cgroup makes, limits, reads and removes the control groups of slots, on version 1 and version 2, found at start.
+//
+// Each slot has one group, kept from run to run: making groups is slow, and deleted ones linger in the kernel. A run begins with
+// Prepare, which sets the limits and notes the counters; all that is read afterwards is the difference. Only programs are
+// ever in the group, from their execve on, so its counters are theirs alone.
+//
+// All groups of an instance lie below one group of its own, which lies below the group that assay was started in. No other group
+// is written to, but for version 2's rule that a group with controllers has no processes of its own: there assay moves
+// itself, and only itself, into a leaf beside the slots.
+package cgroup
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Limits are the limits that a group enforces.
+type Limits struct {
+	Memory     int64 // bytes; no swap beyond it
+	Processes  int   // processes and threads
+	CPUPercent int   // 100 is one core; 0 is no rate
+}
+
+// Counters are what a run used of its group, since Prepare.
+type Counters struct {
+	CPUTime      time.Duration
+	MemoryPeak   int64 // bytes
+	MemoryHit    bool  // the group's own limit was hit, and a process was killed or an allocation refused for it
+	HostOOM      bool  // a process was killed by an out-of-memory killer though the group was below its limit
+	ForkFailures int64 // forks refused by the limit on processes
+}
+
+// Group is the control group of one slot. Only CPUTime and Memory are safe for concurrent use.
+type Group interface {
+	// JoinFiles are what a program's process writes "0" to in order to join (version 1), or nil. The first n of them
+	// always, the rest only for a run with a CPU rate.
+	JoinFiles() (files []*os.File, n int)
+	// Dir is the group to clone the next run into (version 2), or nil. It may change with each Prepare.
+	Dir() *os.File
+	// Prepare sets the limits of the next run and notes where the counters stand.
+	Prepare(Limits) error
+	// CPUTime is the CPU time since Prepare.
+	CPUTime() (time.Duration, error)
+	// Memory is what the group holds now, in bytes.
+	Memory() (int64, error)
+	// Counters reads what the run used. Nothing may be left in the group.
+	Counters() (Counters, error)
+	// Close kills whatever is in the group and removes it.
+	Close() error
+}
+
+// Parent is the one group of an instance that all its slots' groups lie below.
+type Parent interface {
+	// New makes the group of a slot. Where the kernel kills only one process of a group that is out of memory, oom is
+	// called then, so that the caller ends the run; never once Counters has returned.
+	New(name string, oom func()) (Group, error)
+	// Paths are the folders of this group, to be removed by a later instance if this one dies.
+	Paths() []string
+	// Make makes the group.
+	Make() error
+	// Version is 1 or 2.
+	Version() int
+	// HasCPURate reports whether Limits.CPUPercent can be enforced.
+	HasCPURate() bool
+	// Close removes the group. All slots' groups must be closed.
+	Close() error
+}
+
+// ErrMissing is wrapped by errors that say which controller cannot be had.
+var ErrMissing = errors.New("cgroup controller is missing")
+
+// Find chooses where the instance's group will be: on version 2 where that has the memory and pids controllers, else on
+// version 1. It changes nothing.
+func Find(name string) (Parent, error) {
+	mounts, err := findMounts()
+	if err != nil {
+		return nil, err
+	}
+	if mounts.unified != nil && mounts.unified.has("memory") && mounts.unified.has("pids") {
+		return findUnified(mounts.unified, name), nil
+	}
+	return findLegacy(mounts, name)
+}
+
+// mounts are the hierarchies of this host, each at the group that this process is in.
+type mounts struct {
+	unified *hierarchy
+	legacy  map[string]*hierarchy // by controller
+}
+
+// hierarchy is one mounted hierarchy.
+type hierarchy struct {
+	own         string   // folder of the group that this process is in
+	controllers []string // that groups below own can have
+}
+
+func (h *hierarchy) has(controller string) bool {
+	for _, c := range h.controllers {
+		if c == controller {
+			return true
+		}
+	}
+	return false
+}
+
+// findMounts reads which hierarchies there are and where this process is in them (cgroups(7), proc_pid_cgroup(5),
+// proc_pid_mountinfo(5)).
+func findMounts() (*mounts, error) {
+	groups, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return nil, fmt.Errorf("finding the own cgroup: %w", err)
+	}
+	info, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return nil, fmt.Errorf("finding cgroup mounts: %w", err)
+	}
+	m := parseMounts(string(groups), string(info))
+	if m.unified != nil {
+		if b, err := os.ReadFile(filepath.Join(m.unified.own, "cgroup.controllers")); err == nil {
+			m.unified.controllers = strings.Fields(string(b))
+		}
+	}
+	return m, nil
+}
+
+// parseMounts joins the two files: a group's path is relative to the hierarchy's root, and a mount may show only a part.
+func parseMounts(groups, mountinfo string) *mounts {
+	paths := map[string]string{} // controller, or "" for version 2, to path
+	for line := range strings.Lines(groups) {
+		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(parts) != 3 {
+			continue
+		}
+		for c := range strings.SplitSeq(parts[1], ",") {
+			paths[c] = parts[2]
+		}
+	}
+	m := &mounts{legacy: map[string]*hierarchy{}}
+	for line := range strings.Lines(mountinfo) {
+		before, after, found := strings.Cut(strings.TrimSpace(line), " - ")
+		fields, tail := strings.Fields(before), strings.Fields(after)
+		if !found || len(fields) < 5 || len(tail) < 3 {
+			continue
+		}
+		root, point := unescape(fields[3]), unescape(fields[4])
+		switch tail[0] {
+		case "cgroup2":
+			if path, ok := paths[""]; ok && m.unified == nil {
+				if own, ok := below(point, root, path); ok {
+					m.unified = &hierarchy{own: own}
+				}
+			}
+		case "cgroup":
+			for c := range strings.SplitSeq(tail[2], ",") {
+				path, ok := paths[c]
+				if !ok || m.legacy[c] != nil {
+					continue
+				}
+				if own, ok := below(point, root, path); ok {
+					m.legacy[c] = &hierarchy{own: own, controllers: []string{c}}
+				}
+			}
+		}
+	}
+	return m
+}
+
+// below maps a group's path to a folder, given a mount that shows the hierarchy from root on.
+func below(point, root, path string) (string, bool) {
+	if root == "/" {
+		return filepath.Join(point, path), true
+	}
+	if path == root {
+		return point, true
+	}
+	if rest, ok := strings.CutPrefix(path, root+"/"); ok {
+		return filepath.Join(point, rest), true
+	}
+	return "", false
+}
+
+// unescape undoes mountinfo's octal escapes of blank, tab, newline and backslash.
+func unescape(s string) string {
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+3 < len(s) {
+			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
+				b.WriteByte(byte(n))
+				i += 3
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+// Remove removes groups that a dead instance left, with what is in them, children first. Groups that are gone already are no error.
+func Remove(paths []string) error {
+	var failed error
+	for _, p := range paths {
+		if err := removeTree(p); err != nil {
+			failed = errors.Join(failed, err)
+		}
+	}
+	return failed
+}
+
+func removeTree(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("removing cgroup %s: %w", dir, err)
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			if err := removeTree(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return removeGroup(dir)
+}
+
+// removeGroup kills what is in a group and removes it. A dying process may hold the group for a moment, so it tries for
+// some seconds before it gives up.
+func removeGroup(dir string) error {
+	const tries = 200
+	wait := 100 * time.Microsecond
+	for i := 0; ; i++ {
+		err := unix.Rmdir(dir)
+		if err == nil || err == unix.ENOENT {
+			return nil
+		}
+		if err != unix.EBUSY || i == tries {
+			return fmt.Errorf("removing cgroup %s: %w", dir, err)
+		}
+		if err := killAll(dir); err != nil {
+			return err
+		}
+		time.Sleep(wait)
+		wait = min(wait*2, 50*time.Millisecond)
+	}
+}
+
+// killAll ends every process of a group.
+func killAll(dir string) error {
+	if err := os.WriteFile(filepath.Join(dir, "cgroup.kill"), []byte("1"), 0); err == nil {
+		return nil // version 2, Linux 5.14
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+	if err != nil {
+		return nil // gone
+	}
+	for pid := range strings.FieldsSeq(string(b)) {
+		// 0 is a process of another pid namespace: never pass that to kill, it would mean the own process group.
+		if n, err := strconv.Atoi(pid); err == nil && n > 1 {
+			_ = unix.Kill(n, unix.SIGKILL)
+		}
+	}
+	return nil
+}
+
+// counterFile is an open file of a group that holds numbers.
+type counterFile struct {
+	f *os.File
+}
+
+func openCounter(dir, name string, flag int) (counterFile, error) {
+	f, err := os.OpenFile(filepath.Join(dir, name), flag, 0)
+	if err != nil {
+		return counterFile{}, fmt.Errorf("opening the group's %s: %w", name, err)
+	}
+	return counterFile{f}, nil
+}
+
+func (c counterFile) close() {
+	if c.f != nil {
+		_ = c.f.Close()
+	}
+}
+
+// read gives the file's content; buf must be large enough for it.
+func (c counterFile) read(buf []byte) ([]byte, error) {
+	n, err := unix.Pread(int(c.f.Fd()), buf, 0)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", c.f.Name(), err)
+	}
+	return bytes.TrimSpace(buf[:n]), nil
+}
+
+// number reads a file with one number in it.
+func (c counterFile) number() (int64, error) {
+	var buf [32]byte
+	b, err := c.read(buf[:])
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseInt(string(b), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("reading %s: %w", c.f.Name(), err)
+	}
+	return n, nil
+}
+
+// field reads the number behind a key of a file of "key number" lines; 0 when the key is not there.
+func (c counterFile) field(key string) (int64, error) {
+	var buf [4096]byte
+	b, err := c.read(buf[:])
+	if err != nil {
+		return 0, err
+	}
+	return field(b, key), nil
+}
+
+func field(b []byte, key string) int64 {
+	for line := range bytes.Lines(b) {
+		k, v, found := bytes.Cut(bytes.TrimSpace(line), []byte(" "))
+		if found && string(k) == key {
+			n, err := strconv.ParseInt(string(v), 10, 64)
+			if err != nil {
+				return 0
+			}
+			return n
+		}
+	}
+	return 0
+}
+
+func (c counterFile) write(text string) error {
+	if _, err := unix.Pwrite(int(c.f.Fd()), []byte(text), 0); err != nil {
+		return fmt.Errorf("writing %q to %s: %w", text, c.f.Name(), err)
+	}
+	return nil
+}
+
+func (c counterFile) set(n int64) error { return c.write(strconv.FormatInt(n, 10)) }

@@ -1,0 +1,42 @@
+package linux
+
+import (
+	"runtime"
+	"time"
+)
+
+// soonest is the least time between two looks at a run's CPU time: the kernel's counters are exact at any moment, but a
+// look costs a few microseconds.
+const soonest = time.Millisecond
+
+// firstLook is when a run can first have reached a limit: its CPU time on all CPUs at once, or its wall time.
+func (r *run) firstLook() time.Duration {
+	return min(r.limits.WallTime, max(soonest, r.limits.CPUTime/time.Duration(runtime.NumCPU())))
+}
+
+// enforce ends the run if a limit is reached, and says when to look next; the zero time once the run was killed.
+func (r *run) enforce(started, now time.Time) (time.Time, error) {
+	if r.causes.Load() != 0 {
+		r.signalStub()
+		return time.Time{}, nil
+	}
+	used, err := r.slot.group.CPUTime()
+	if err != nil {
+		return time.Time{}, err
+	}
+	left := r.limits.CPUTime - used
+	if left <= 0 {
+		r.kill(killedCPU)
+		return time.Time{}, nil
+	}
+	wall := started.Add(r.limits.WallTime)
+	if !now.Before(wall) {
+		r.kill(killedWall)
+		return time.Time{}, nil
+	}
+	look := now.Add(max(soonest, left/time.Duration(runtime.NumCPU())))
+	if look.After(wall) {
+		look = wall
+	}
+	return look, nil
+}

@@ -1,0 +1,88 @@
+package linux
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"assay/internal/sandbox"
+)
+
+func TestMain(m *testing.M) {
+	Main()
+	os.Exit(m.Run())
+}
+
+// runDir is a temporary folder that slots can reach.
+func runDir(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for d := dir; d != os.TempDir(); d = filepath.Dir(d) {
+		if err := os.Chmod(d, 0o711); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// newDriver opens a driver in a folder of its own.
+func newDriver(t *testing.T, slots int) *Driver {
+	t.Helper()
+	d, err := Open(t.Context(), Options{RunDir: runDir(t), Slots: slots})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+// result is a report with the streams.
+type result struct {
+	sandbox.Report
+	stdout, stderr string
+}
+
+func smallLimits() sandbox.Limits {
+	l := sandbox.DefaultRun()
+	l.CPUTime, l.WallTime = 5*time.Second, 10*time.Second
+	return l
+}
+
+// do runs a command to its end.
+func do(t *testing.T, d *Driver, c sandbox.Command) result {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	if c.Stdout == nil {
+		c.Stdout = &stdout
+	}
+	if c.Stderr == nil {
+		c.Stderr = &stderr
+	}
+	if c.Limits == (sandbox.Limits{}) {
+		c.Limits = smallLimits()
+	}
+	h, err := d.Start(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rep, err := h.Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result{rep, stdout.String(), stderr.String()}
+}
+
+// sh runs a shell script.
+func sh(t *testing.T, d *Driver, script string) result {
+	t.Helper()
+	return do(t, d, sandbox.Command{
+		Args: []string{"/bin/sh", "-c", script}, Env: []string{"PATH=/usr/bin:/bin"}, Stdin: strings.NewReader(""),
+	})
+}

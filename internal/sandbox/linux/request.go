@@ -1,0 +1,167 @@
+package linux
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"assay/internal/fault"
+	"assay/internal/sandbox"
+	"assay/internal/sandbox/linux/stub"
+)
+
+// check refuses a command that cannot be run as it says.
+func check(c *sandbox.Command) error {
+	if err := c.Limits.Validate(); err != nil {
+		return err
+	}
+	if len(c.Args) == 0 || c.Args[0] == "" {
+		return fault.Invalidf("args", "name the program", "the argument list is empty")
+	}
+	for field, list := range map[string][]string{"args": c.Args, "env": c.Env} {
+		for i, s := range list {
+			if strings.ContainsRune(s, 0) {
+				return fault.Invalidf(fmt.Sprintf("%s[%d]", field, i), "remove it", "contains a NUL byte")
+			}
+		}
+	}
+	seen := map[string]bool{}
+	for i := range c.Files {
+		if err := checkName(c.Files[i].Name); err != nil {
+			return fault.Invalidf(fmt.Sprintf("files[%d].name", i), "give a relative path without . and ..", "%v", err)
+		}
+		if seen[c.Files[i].Name] {
+			return fault.Invalidf(fmt.Sprintf("files[%d].name", i), "name each file once", "%q is there twice", c.Files[i].Name)
+		}
+		seen[c.Files[i].Name] = true
+	}
+	return nil
+}
+
+// Bounds on names of files in the working folder: the kernel's (limits.h) for the whole, and a depth nobody needs more of.
+const (
+	maxPath  = 1024
+	maxDepth = 16
+)
+
+func checkName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("is empty")
+	case len(name) > maxPath:
+		return fmt.Errorf("is longer than %d bytes", maxPath)
+	case strings.ContainsRune(name, 0):
+		return errors.New("contains a NUL byte")
+	case name != path.Clean(name) || path.IsAbs(name) || name == "." || name == ".." || strings.HasPrefix(name, "../"):
+		return fmt.Errorf("%q is not a plain relative path", name)
+	case strings.Count(name, "/") >= maxDepth:
+		return fmt.Errorf("is deeper than %d folders", maxDepth)
+	}
+	for part := range strings.SplitSeq(name, "/") {
+		if len(part) > unix.NAME_MAX {
+			return fmt.Errorf("has a part longer than %d bytes", unix.NAME_MAX)
+		}
+	}
+	return nil
+}
+
+// request sends a command to the slot.
+func (s *slot) request(c *sandbox.Command, pass [3]*os.File) error {
+	q := stub.Request{
+		Terminal: c.Terminal != nil, WorkDir: len(c.Outputs) > 0, JoinRate: c.Limits.CPUPercent > 0,
+		Stack: uint64(c.Limits.Stack), FileSize: uint64(c.Limits.FileBytes),
+		// Only a backstop, in whole seconds and for each process alone: the driver watches the group's CPU time.
+		CPUSeconds: uint64((c.Limits.CPUTime+time.Second-1)/time.Second) + 1,
+		Args:       c.Args, Env: c.Env,
+	}
+	q.Dirs = parents(c.Files)
+	placed := int64(0)
+	for i := range c.Files {
+		f := &c.Files[i]
+		out := stub.RequestFile{Name: f.Name, Mode: uint32(f.Mode.Perm()), Data: f.Data}
+		if out.Mode == 0 {
+			out.Mode = 0o644
+		}
+		if f.Artifact != nil {
+			out.Artifact, out.Data = path.Base(f.Artifact.Path), nil
+		}
+		const page = 4096
+		placed += (int64(len(out.Data)) + page - 1) / page * page
+		q.Files = append(q.Files, out)
+	}
+	// What was placed is not the program's writing. Four inodes are the tmpfs's own folders.
+	q.TmpfsBytes = uint64(c.Limits.FileBytes + placed)
+	q.TmpfsNodes = uint64(c.Limits.FileCount + len(q.Files) + len(q.Dirs) + 4)
+	return s.sendRequest(&q, pass)
+}
+
+// sendRequest sends a small request as it is and a large one in a file, with the descriptors that go with it.
+func (s *slot) sendRequest(q *stub.Request, pass [3]*os.File) error {
+	var fds [5]int
+	n := 0
+	group := s.group.Dir()
+	q.CloneInto = group != nil
+	s.packet = q.Append(s.packet[:0])
+	packet := s.packet
+	if len(packet) > stub.MaxInline {
+		fd, err := unix.MemfdCreate("request", unix.MFD_CLOEXEC)
+		if err != nil {
+			return fmt.Errorf("making a request file: %w", err)
+		}
+		f := os.NewFile(uintptr(fd), "request")
+		defer f.Close()
+		if _, err := f.Write(packet); err != nil {
+			return fmt.Errorf("writing the request file: %w", err)
+		}
+		s.packet, packet = nil, stub.BodyFileRequest() // a large buffer is not kept
+		fds[n] = fd
+		n++
+	}
+	if group != nil {
+		fds[n] = int(group.Fd())
+		n++
+	}
+	for _, f := range pass {
+		fd, err := rawFD(f)
+		if err != nil {
+			return err
+		}
+		fds[n] = fd
+		n++
+	}
+	return s.control.send(packet, fds[:n])
+}
+
+// rawFD gives a file's descriptor without making it blocking, as Fd would: the mode is shared with whoever else has it.
+func rawFD(f *os.File) (int, error) {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return -1, fmt.Errorf("passing %s: %w", f.Name(), err)
+	}
+	fd := -1
+	if err := conn.Control(func(n uintptr) { fd = int(n) }); err != nil {
+		return -1, fmt.Errorf("passing %s: %w", f.Name(), err)
+	}
+	return fd, nil
+}
+
+// parents lists the folders that files lie in, outer ones first.
+func parents(files []sandbox.File) []string {
+	var dirs []string
+	seen := map[string]bool{}
+	for i := range files {
+		name := files[i].Name
+		for j := range len(name) {
+			if name[j] == '/' && !seen[name[:j]] {
+				seen[name[:j]] = true
+				dirs = append(dirs, name[:j])
+			}
+		}
+	}
+	return dirs
+}

@@ -1,0 +1,137 @@
+package linux
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"assay/internal/sandbox/linux/cgroup"
+	"assay/internal/sandbox/linux/stub"
+)
+
+// Times after which a step that takes microseconds is held to have failed.
+const (
+	setupTimeout = 30 * time.Second // building a root; placing a run's files and executing a program from a cold disk
+	killTimeout  = 30 * time.Second // after a kill: freeing gigabytes of memory takes its time
+)
+
+// slot is one prepared sandbox. One run at a time uses it.
+type slot struct {
+	number  int
+	cmd     *exec.Cmd
+	control *control
+	group   cgroup.Group
+	current atomic.Pointer[run] // whom an out-of-memory event is for
+	packet  []byte              // encodes requests
+}
+
+// Ids on the host: each slot of each instance has two that nobody else uses, so that no quota and no permission is
+// shared. They lie far above those of people, services and subordinate ranges (login.defs(5): up to 600,100,000).
+const (
+	firstHostID  = 0x60000000
+	idsPerSlot   = 2
+	slotsPerHost = 4096 // of one instance
+)
+
+func hostID(instance, slot int) int {
+	return firstHostID + (instance*slotsPerHost+slot%slotsPerHost)*idsPerSlot
+}
+
+// newSlot starts an init and waits until its root is built. The calling goroutine must be locked to a thread that lives as
+// long as the driver: the kernel ends the init when that thread goes (prctl(2), PR_SET_PDEATHSIG).
+func (d *Driver) newSlot(number int) (_ *slot, err error) {
+	s := &slot{number: number, packet: make([]byte, 0, 4096)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.destroy())
+		}
+	}()
+	s.group, err = d.parent.New(fmt.Sprintf("slot-%d", number), s.outOfMemory)
+	if err != nil {
+		return nil, err
+	}
+	ours, theirs, err := socketPair()
+	if err != nil {
+		return nil, err
+	}
+	defer theirs.Close()
+	s.control = newControl(ours)
+	id := hostID(d.instance.number, number)
+	s.cmd = &exec.Cmd{
+		Path: "/proc/self/exe", Args: []string{stub.Arg0},
+		// No preemption signals, and no more threads than the runtime cannot do without.
+		Env:        []string{"GODEBUG=asyncpreemptoff=1", "GOMAXPROCS=1"},
+		Dir:        "/",
+		Stderr:     os.Stderr, // for a crash report of the init; programs have streams of their own
+		ExtraFiles: []*os.File{theirs},
+		SysProcAttr: &syscall.SysProcAttr{
+			Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWNET |
+				unix.CLONE_NEWUTS | unix.CLONE_NEWIPC,
+			UidMappings:                []syscall.SysProcIDMap{{ContainerID: 0, HostID: id, Size: idsPerSlot}},
+			GidMappings:                []syscall.SysProcIDMap{{ContainerID: 0, HostID: id, Size: idsPerSlot}},
+			GidMappingsEnableSetgroups: true,
+			Credential:                 &syscall.Credential{Uid: 0, Gid: 0},
+			Pdeathsig:                  syscall.SIGKILL,
+			Setsid:                     true,
+		},
+	}
+	if err := s.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting the slot's init: %w", err)
+	}
+	if err := s.setUp(d.setup); err != nil {
+		return nil, fmt.Errorf("setting up the slot: %w", err)
+	}
+	return s, nil
+}
+
+// setUp sends the set-up and waits for the answer.
+func (s *slot) setUp(setup stub.Setup) error {
+	files, always := s.group.JoinFiles()
+	setup.AlwaysJoin = always
+	p, err := json.Marshal(setup)
+	if err != nil {
+		return err
+	}
+	var fds []int
+	for _, f := range files {
+		fds = append(fds, int(f.Fd()))
+	}
+	if err := s.control.send(p, fds); err != nil {
+		return err
+	}
+	m, err := s.control.receive(time.Now().Add(setupTimeout))
+	if err != nil {
+		return err
+	}
+	return m.expect(stub.MsgReady)
+}
+
+// outOfMemory ends the run that the kernel has just taken a process of.
+func (s *slot) outOfMemory() {
+	if r := s.current.Load(); r != nil {
+		r.kill(killedMemory)
+	}
+}
+
+// destroy ends the init, and with its pid namespace everything in the slot, and removes the control group.
+func (s *slot) destroy() error {
+	var failed error
+	if s.cmd != nil && s.cmd.Process != nil {
+		_ = s.cmd.Process.Kill()
+		_ = s.cmd.Wait() // its status says only that it was killed
+	}
+	if s.control != nil {
+		failed = errors.Join(failed, s.control.close())
+	}
+	if s.group != nil {
+		failed = errors.Join(failed, s.group.Close())
+	}
+	return failed
+}

@@ -1,0 +1,235 @@
+package linux
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"assay/internal/sandbox"
+)
+
+// drainTimeout bounds the wait for a stream's end once every process of the run is gone. The end is then there already; that
+// it is not means that a descriptor got out of the sandbox.
+const drainTimeout = setupTimeout
+
+// streams are the driver's ends of a run's fds 0 to 2.
+type streams struct {
+	pass   [3]*os.File // what the program gets
+	own    [3]bool     // pass[i] was made here and is closed once it has been sent
+	feed   *os.File    // write end of the program's input
+	master *os.File    // of the terminal
+	out    [2]*collector
+	copies sync.WaitGroup // of the collectors
+}
+
+// collector copies one stream to its writer, up to the limit.
+type collector struct {
+	from      *os.File
+	to        io.Writer
+	limit     int64
+	over      func() // called once when more than the limit came
+	fail      func() // called once when the writer failed
+	truncated bool
+	stuck     bool  // the end did not come
+	err       error // of the writer
+}
+
+// openStreams makes what a command's streams need. The run starts copying only when it was sent.
+func openStreams(c *sandbox.Command) (_ *streams, err error) {
+	s := &streams{}
+	defer func() {
+		if err != nil {
+			s.closeAll()
+		}
+	}()
+	if c.Terminal != nil {
+		return s, s.openTerminal(c)
+	}
+	if err := s.openInput(c.Stdin); err != nil {
+		return s, err
+	}
+	for i, w := range []io.Writer{c.Stdout, c.Stderr} {
+		if f, ok := w.(*os.File); ok {
+			s.pass[i+1] = f
+			continue
+		}
+		r, p, err := pipe(unix.O_NONBLOCK, 0)
+		if err != nil {
+			return s, err
+		}
+		s.pass[i+1], s.own[i+1] = p, true
+		s.out[i] = &collector{from: r, to: w, limit: c.Limits.Output}
+	}
+	return s, nil
+}
+
+// openInput prepares fd 0.
+func (s *streams) openInput(in io.Reader) error {
+	switch in := in.(type) {
+	case nil:
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			return fmt.Errorf("opening an empty input: %w", err)
+		}
+		s.pass[0], s.own[0] = f, true
+	case *os.File:
+		s.pass[0] = in
+	case *bytes.Reader:
+		f, err := sealedFile(in)
+		if err != nil {
+			return err
+		}
+		s.pass[0], s.own[0] = f, true
+	default:
+		r, w, err := pipe(0, unix.O_NONBLOCK)
+		if err != nil {
+			return err
+		}
+		s.pass[0], s.own[0], s.feed = r, true, w
+		go func() {
+			// A program need not read its input: that the other end is closed is no error.
+			_, _ = io.Copy(w, in)
+			_ = w.Close()
+		}()
+	}
+	return nil
+}
+
+// pipe makes a pipe whose ends are blocking or not as asked for. The mode belongs to an end, so what a program does to its
+// own does not reach the driver's (pipe(2), fcntl(2)).
+func pipe(readMode, writeMode int) (r, w *os.File, err error) {
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+		return nil, nil, fmt.Errorf("making a pipe: %w", err)
+	}
+	if readMode != 0 {
+		err = unix.SetNonblock(fds[0], true)
+	}
+	if writeMode != 0 {
+		err = errors.Join(err, unix.SetNonblock(fds[1], true))
+	}
+	if err != nil {
+		closeAll(fds[:])
+		return nil, nil, fmt.Errorf("making a pipe: %w", err)
+	}
+	return os.NewFile(uintptr(fds[0]), "pipe"), os.NewFile(uintptr(fds[1]), "pipe"), nil
+}
+
+// sealedFile holds what is left of r in memory, so that nobody can change it, the program included (memfd_create(2)).
+func sealedFile(r *bytes.Reader) (*os.File, error) {
+	fd, err := unix.MemfdCreate("input", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return nil, fmt.Errorf("making an input file: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), "input")
+	if _, err := r.WriteTo(f); err != nil {
+		return nil, errors.Join(fmt.Errorf("writing the input file: %w", err), f.Close())
+	}
+	const seals = unix.F_SEAL_WRITE | unix.F_SEAL_GROW | unix.F_SEAL_SHRINK | unix.F_SEAL_SEAL
+	_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals)
+	if err == nil {
+		_, err = unix.Seek(fd, 0, io.SeekStart)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("sealing the input file: %w", err), f.Close())
+	}
+	return f, nil
+}
+
+// sent closes the program's ends and starts to copy.
+func (s *streams) sent() {
+	s.closeOwn()
+	for _, c := range s.out {
+		if c != nil {
+			s.copies.Add(1)
+			go func() {
+				defer s.copies.Done()
+				c.copy()
+			}()
+		}
+	}
+}
+
+func (s *streams) closeOwn() {
+	for i, own := range s.own {
+		if own {
+			_ = s.pass[i].Close()
+			s.own[i] = false
+		}
+	}
+}
+
+// closeAll lets go of everything, for a run that was never sent.
+func (s *streams) closeAll() {
+	s.closeOwn()
+	for _, c := range s.out {
+		if c != nil {
+			_ = c.from.Close()
+		}
+	}
+	if s.feed != nil {
+		_ = s.feed.Close()
+	}
+	if s.master != nil {
+		_ = s.master.Close()
+	}
+}
+
+// drain waits for the ends of the streams. Every process of the run is gone.
+func (s *streams) drain() error {
+	if s.feed != nil {
+		_ = s.feed.Close() // ends the copy of an input that was not read to its end
+	}
+	deadline := time.Now().Add(drainTimeout)
+	for _, c := range s.out {
+		if c != nil {
+			// Closed already is fine: the end was read.
+			_ = c.from.SetReadDeadline(deadline)
+		}
+	}
+	s.copies.Wait()
+	for _, c := range s.out {
+		if c != nil && c.stuck {
+			return errors.New("a stream is still open after the end of the run")
+		}
+	}
+	return nil
+}
+
+// copy reads to the end of the stream. Past the limit it reads on and drops, so that a writer is not left waiting while
+// it is being killed.
+func (c *collector) copy() {
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	left := c.limit
+	for {
+		n, err := c.from.Read(*buf)
+		if n > 0 {
+			fits := min(int64(n), left)
+			left -= fits
+			if fits > 0 && c.to != nil && c.err == nil {
+				if _, c.err = c.to.Write((*buf)[:fits]); c.err != nil {
+					c.fail()
+				}
+			}
+			if fits < int64(n) && !c.truncated {
+				c.truncated = true
+				c.over()
+			}
+		}
+		if err != nil {
+			c.stuck = errors.Is(err, os.ErrDeadlineExceeded)
+			_ = c.from.Close()
+			return
+		}
+	}
+}
+
+// buffers are reused between streams: a page for each read of a short output, up to a pipe's capacity.
+var buffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}

@@ -1,0 +1,226 @@
+package stub
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Arg0 is the name under which the driver starts this binary to be a slot's init.
+const Arg0 = "assay-slot"
+
+// ControlFD is the init's end of the socket to the driver.
+const ControlFD = 3
+
+// slot is the init's state between runs.
+type slot struct {
+	setup   Setup
+	joins   []uintptr // version 1 group files
+	null    uintptr   // /dev/null, for streams that nobody wants
+	dev     int32     // /dev, for the landlock rule
+	filter  unix.SockFprog
+	packet  []byte // receives requests
+	control [unix.SizeofCmsghdr + 64]byte
+	reply   []byte
+	runs    int
+}
+
+// Main is the init: it builds the root and serves runs until the driver closes the socket. It does not return.
+func Main() {
+	// One thread makes every run: credentials, the signal mask and no_new_privs belong to threads.
+	runtime.LockOSThread()
+	// Runs stop this thread for as long as they take, and a collection would wait for it. The init collects
+	// between runs, when enough has gathered.
+	debug.SetGCPercent(-1)
+	s := &slot{packet: make([]byte, MaxInline+4096)}
+	if err := s.prepare(); err != nil {
+		s.send(append([]byte{MsgFailed}, err.Error()...))
+		os.Exit(1)
+	}
+	s.send([]byte{MsgReady})
+	for {
+		err := s.serve()
+		if errors.Is(err, io.EOF) {
+			os.Exit(0)
+		}
+		if err != nil {
+			s.send(append([]byte{MsgFailed}, err.Error()...))
+			os.Exit(1)
+		}
+	}
+}
+
+// prepare receives the set-up and brings the slot into the state that every run starts from.
+func (s *slot) prepare() error {
+	p, fds, err := s.receive()
+	if err != nil {
+		return fmt.Errorf("receiving the set-up: %w", err)
+	}
+	if err := json.Unmarshal(p, &s.setup); err != nil {
+		return fmt.Errorf("decoding the set-up: %w", err)
+	}
+	// The group namespace's root is the group that the driver put this process into (cgroup_namespaces(7)).
+	if err := unix.Unshare(unix.CLONE_NEWCGROUP); err != nil {
+		return fmt.Errorf("making a cgroup namespace: %w", err)
+	}
+	if err := unix.Sethostname([]byte(s.setup.Hostname)); err != nil {
+		return fmt.Errorf("setting the host name: %w", err)
+	}
+	if err := buildRoot(&s.setup); err != nil {
+		return fmt.Errorf("building the root: %w", err)
+	}
+	if err := harden(s.setup.CoreLimit); err != nil {
+		return err
+	}
+	for _, fd := range fds {
+		s.joins = append(s.joins, uintptr(fd))
+	}
+	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("opening /dev/null: %w", err)
+	}
+	s.null = uintptr(null)
+	dev, err := unix.Open("/dev", unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("opening /dev: %w", err)
+	}
+	s.dev = int32(dev)
+	if n := len(s.setup.Filter) / 8; n > 0 {
+		s.filter = unix.SockFprog{Len: uint16(n), Filter: (*unix.SockFilter)(unsafe.Pointer(&s.setup.Filter[0]))}
+	}
+	return nil
+}
+
+// serve does one run from request to Done.
+func (s *slot) serve() error {
+	p, fds, err := s.receive()
+	if err != nil {
+		return err
+	}
+	defer closeAll(fds)
+	if len(p) == 4 { // the request is in a file
+		if len(fds) == 0 {
+			return errors.New("request without its file")
+		}
+		if p, err = readFile(fds[0]); err != nil {
+			return err
+		}
+		fds = fds[1:]
+	}
+	j, err := s.prepareJob(p, fds)
+	if err != nil {
+		return err
+	}
+	done, err := s.run(j)
+	if err != nil {
+		return err
+	}
+	closeAll(fds) // before Done: the driver reads the streams to their end
+	s.reply = done.Append(s.reply[:0])
+	s.send(s.reply)
+	runtime.KeepAlive(p)
+	if s.runs++; s.runs%256 == 0 {
+		runtime.GC()
+	}
+	return nil
+}
+
+// run makes the stub, which makes the program, and returns when nothing of them is left.
+func (s *slot) run(j *job) (Done, error) {
+	var pid, errno uintptr
+	withSignalsBlocked(func() { pid, errno = spawnStub(j) })
+	if errno != 0 {
+		return Done{Step: StepClone, Errno: uint32(errno)}, nil
+	}
+	for {
+		_, err := unix.Wait4(int(pid), nil, unix.WALL, nil)
+		if err == nil {
+			break
+		}
+		if err != unix.EINTR {
+			return Done{}, fmt.Errorf("waiting for the stub: %w", err)
+		}
+	}
+	d := Done{Step: j.step, Errno: uint32(j.errno), Killed: !j.exited}
+	if j.exited {
+		d.Status = j.status
+		d.WallNanos = uint64(j.end.Nano() - j.start.Nano())
+	}
+	if j.step == StepExec {
+		d.CPUNanos = uint64(j.executed.Nano() - j.joined.Nano())
+	}
+	return d, nil
+}
+
+// receive gets one packet and the descriptors that came with it.
+func (s *slot) receive() ([]byte, []int, error) {
+	for {
+		n, cn, flags, _, err := unix.Recvmsg(ControlFD, s.packet, s.control[:], unix.MSG_CMSG_CLOEXEC)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			return nil, nil, fmt.Errorf("receiving from the driver: %w", err)
+		case n == 0:
+			return nil, nil, io.EOF
+		case flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0:
+			return nil, nil, errors.New("a message from the driver was cut")
+		}
+		var fds []int
+		messages, err := unix.ParseSocketControlMessage(s.control[:cn])
+		if err != nil {
+			return nil, nil, fmt.Errorf("reading descriptors: %w", err)
+		}
+		for i := range messages {
+			got, err := unix.ParseUnixRights(&messages[i])
+			if err != nil {
+				return nil, nil, fmt.Errorf("reading descriptors: %w", err)
+			}
+			fds = append(fds, got...)
+		}
+		return s.packet[:n], fds, nil
+	}
+}
+
+// send gives the driver one packet. When that fails the driver is gone, and the next receive says so.
+func (s *slot) send(p []byte) {
+	for {
+		if err := unix.Sendto(ControlFD, p, unix.MSG_NOSIGNAL, nil); err != syscall.EINTR {
+			return
+		}
+	}
+}
+
+func closeAll(fds []int) {
+	for i, fd := range fds {
+		if fd >= 0 {
+			_ = unix.Close(fd)
+			fds[i] = -1
+		}
+	}
+}
+
+// readFile gives the content of a file that the driver wrote.
+func readFile(fd int) ([]byte, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, fmt.Errorf("reading the request's file: %w", err)
+	}
+	b := make([]byte, st.Size)
+	for off := 0; off < len(b); {
+		n, err := unix.Pread(fd, b[off:], int64(off))
+		if err != nil || n == 0 {
+			return nil, fmt.Errorf("reading the request's file at %d: %w", off, err)
+		}
+		off += n
+	}
+	return b, nil
+}
