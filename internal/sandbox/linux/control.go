@@ -68,14 +68,48 @@ func (m message) expect(kind byte) error {
 	}
 }
 
-// receive waits for the next packet; past the deadline it gives os.ErrDeadlineExceeded, and io.EOF once the slot is gone.
-func (c *control) receive(deadline time.Time) (message, error) {
-	if err := c.file.SetReadDeadline(deadline); err != nil {
-		return message{}, fmt.Errorf("waiting for the slot: %w", err)
+// setDeadline bounds the wait of receive, also of one under way.
+func (c *control) setDeadline(t time.Time) error {
+	if err := c.file.SetReadDeadline(t); err != nil {
+		return fmt.Errorf("waiting for the slot: %w", err)
 	}
+	return nil
+}
+
+// receiveBefore is setDeadline and receive.
+func (c *control) receiveBefore(deadline time.Time) (message, error) {
+	if err := c.setDeadline(deadline); err != nil {
+		return message{}, err
+	}
+	return c.receive()
+}
+
+// receive waits for the next packet; past the deadline it gives os.ErrDeadlineExceeded, and io.EOF once the slot is gone.
+func (c *control) receive() (message, error) {
 	if err := c.raw.Read(c.step); err != nil {
 		return message{}, err
 	}
+	return c.message()
+}
+
+// poll gives the next packet if there is one.
+func (c *control) poll() (message, bool, error) {
+	if err := c.raw.Control(func(fd uintptr) {
+		for !c.step(fd) && c.err == unix.EINTR {
+			continue
+		}
+	}); err != nil {
+		return message{}, false, err
+	}
+	if c.err == unix.EAGAIN {
+		return message{}, false, nil
+	}
+	m, err := c.message()
+	return m, err == nil, err
+}
+
+// message takes what was received apart.
+func (c *control) message() (message, error) {
 	if c.err != nil {
 		return message{}, fmt.Errorf("receiving from the slot: %w", c.err)
 	}

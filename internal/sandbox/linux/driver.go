@@ -2,6 +2,8 @@ package linux
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -80,7 +82,11 @@ func Open(ctx context.Context, o Options) (*Driver, error) {
 	if err := refuseDegraded(o); err != nil {
 		return nil, err
 	}
-	filter, err := seccomp.Compile()
+	token, err := newToken()
+	if err != nil {
+		return nil, err
+	}
+	filter, err := seccomp.Compile(token)
 	if err != nil {
 		return nil, fault.Internalf(err, "compiling the seccomp filter")
 	}
@@ -102,7 +108,7 @@ func Open(ctx context.Context, o Options) (*Driver, error) {
 		Mountpoint: filepath.Join(in.dir, "root"), Artifacts: filepath.Join(in.dir, "artifacts"),
 		Binds: binds, Links: links, Files: etcFiles(), Devices: devices[:],
 		Landlock: landlockABI() >= minLandlock,
-		Filter:   stub.FilterBytes(filter), FilterFlags: seccomp.Flags,
+		Filter:   stub.FilterBytes(filter), FilterFlags: seccomp.Flags, Token: token,
 		CoreLimit: coreLimit(),
 	}
 	if err := d.makeGroup(runDir); err != nil {
@@ -114,6 +120,20 @@ func Open(ctx context.Context, o Options) (*Driver, error) {
 		d.builds <- n
 	}
 	return d, nil
+}
+
+// newToken makes the number by which the filter knows the slot's own processes. Zero is what a register holds that
+// nobody set.
+func newToken() (uint64, error) {
+	for {
+		var b [8]byte
+		if _, err := rand.Read(b[:]); err != nil {
+			return 0, fault.Internalf(err, "making a token")
+		}
+		if n := binary.NativeEndian.Uint64(b[:]); n != 0 {
+			return n, nil
+		}
+	}
 }
 
 // makeGroup makes the instance's control group, noting it down first so that a successor can remove it.

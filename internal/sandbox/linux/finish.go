@@ -3,22 +3,22 @@ package linux
 import (
 	"errors"
 	"fmt"
+	"os"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"assay/internal/sandbox"
+	"assay/internal/sandbox/linux/cgroup"
 	"assay/internal/sandbox/linux/stub"
 )
 
 // finish turns the end of a run into its report. Nothing of the run is alive any more.
 func (r *run) finish(done stub.Done) error {
-	counters, err := r.slot.group.Counters()
+	r.streams.drain()
+	counters, err := r.slot.group.Counters(cgroup.Start{CPU: done.StartCPU, Memory: done.StartMemory})
 	if err != nil {
-		return err
-	}
-	if err := r.streams.drain(); err != nil {
 		return err
 	}
 	why := cause(r.causes.Load())
@@ -26,9 +26,12 @@ func (r *run) finish(done stub.Done) error {
 		return errors.New("the run was killed from outside: the host may be out of memory")
 	}
 	rep := &r.report
-	rep.CPUTime = max(0, counters.CPUTime-time.Duration(done.CPUNanos))
-	rep.WallTime = time.Duration(done.WallNanos)
-	rep.Memory = counters.MemoryPeak
+	rep.CPUTime = max(0, counters.CPUTime)
+	if done.CPU >= 0 {
+		rep.CPUTime = time.Duration(done.CPU)
+	}
+	rep.WallTime = time.Duration(done.End - done.Start)
+	rep.Memory = max(counters.MemoryPeak, min(done.Faults*int64(os.Getpagesize()), chargeBatch))
 	rep.ForkFailures = counters.ForkFailures
 	if out := r.streams.out[0]; out != nil {
 		rep.StdoutTruncated = out.truncated
@@ -41,7 +44,7 @@ func (r *run) finish(done stub.Done) error {
 	}
 	if done.Killed {
 		rep.Signal = "SIGKILL"
-		rep.WallTime = time.Since(r.startedAt)
+		rep.WallTime = monotonic() - time.Duration(done.Start)
 	} else if status := syscall.WaitStatus(done.Status); status.Signaled() {
 		rep.Signal = signalName(status.Signal())
 	} else {
@@ -49,9 +52,12 @@ func (r *run) finish(done stub.Done) error {
 	}
 	rep.OutputExceeded = rep.StdoutTruncated || rep.StderrTruncated
 	rep.MemoryExceeded = counters.MemoryHit || why&killedMemory != 0
-	rep.CPUExceeded = rep.CPUTime > r.limits.CPUTime
+	rep.CPUExceeded = why&killedCPU != 0 || rep.CPUTime > r.limits.CPUTime
 	rep.WallExceeded = why&killedWall != 0 || rep.WallTime > r.limits.WallTime
 	if len(r.outputs) > 0 {
+		if err := r.processes(); err != nil {
+			return err
+		}
 		if rep.Outputs, err = collect(r.workDir, r.outputs, r.driver.instance.dir); err != nil {
 			return err
 		}
@@ -59,9 +65,13 @@ func (r *run) finish(done stub.Done) error {
 	return nil
 }
 
+// chargeBatch is how much memory the kernel charges to a group at a time (MEMCG_CHARGE_BATCH, 64 pages): a program that takes
+// less may find it charged already. The pages that it touched are then the better reading.
+const chargeBatch = 64 * 4096
+
 // notExecuted reports a program that could not be executed. Whatever fails before the execve is a failure of assay.
 func (r *run) notExecuted(done stub.Done) error {
-	e := syscall.Errno(done.Errno)
+	e := done.Errno
 	if done.Step != stub.StepExec {
 		return fmt.Errorf("cannot %s: %w", done.Step, e)
 	}
@@ -73,6 +83,13 @@ func (r *run) notExecuted(done stub.Done) error {
 	r.report.StartError = e.Error()
 	r.report.WallTime, r.report.CPUTime = 0, 0
 	return nil
+}
+
+// monotonic is the clock of Done and Started.
+func monotonic() time.Duration {
+	var ts unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) // cannot fail for this clock
+	return time.Duration(ts.Nano())
 }
 
 // signalName gives a signal's name, also for the real-time ones, which have none of their own.

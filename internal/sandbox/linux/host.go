@@ -14,29 +14,42 @@ import (
 // libraries. Those that are links on this host become links.
 var baseFolders = [...]string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"}
 
-// baseFiles are what toolchains read outside those folders: the library cache, Debian's alternatives, and the settings
-// of runtimes.
-var baseFiles = [...]string{
-	"/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/localtime",
+// baseSettings are what toolchains read outside those folders: Debian's alternatives and the settings of runtimes.
+var baseSettings = [...]string{
+	"/etc/alternatives",
 	"/etc/java-11-openjdk", "/etc/java-17-openjdk", "/etc/java-21-openjdk", "/etc/java-25-openjdk",
 }
 
 // devices are the device nodes of every sandbox.
 var devices = [...]string{"null", "zero", "full", "random", "urandom", "tty"}
 
-// etcFiles give programs the names that libraries ask for. None of them says anything of the host.
+// copiedFiles are small settings of the host's libraries. They are copied, since each mount costs every run a few
+// microseconds.
+var copiedFiles = [...]string{"/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d/*.conf"}
+
+// etcFiles give programs the names that libraries ask for, and the libraries' own settings. None says anything else of the
+// host.
 func etcFiles() []stub.EtcFile {
-	return []stub.EtcFile{
+	files := []stub.EtcFile{
 		{Name: "/etc/passwd", Content: []byte("root:x:0:0::/:/bin/sh\nassay:x:1:1::/box/work:/bin/sh\n")},
 		{Name: "/etc/group", Content: []byte("root:x:0:\nassay:x:1:\n")},
 		{Name: "/etc/hosts", Content: []byte("127.0.0.1 localhost sandbox\n")},
 		{Name: "/etc/nsswitch.conf", Content: []byte("passwd: files\ngroup: files\nhosts: files\n")},
 	}
+	for _, pattern := range copiedFiles {
+		names, _ := filepath.Glob(pattern) // the patterns are well formed
+		for _, name := range names {
+			if b, err := os.ReadFile(name); err == nil {
+				files = append(files, stub.EtcFile{Name: name, Content: b})
+			}
+		}
+	}
+	return files
 }
 
 // rootLayout works out the binds and links of a slot's root from what the host has.
 func rootLayout(folders []string) (binds []stub.Bind, links []stub.Link) {
-	for _, path := range append(append(baseFolders[:], folders...), baseFiles[:]...) {
+	for _, path := range append(append(baseFolders[:], folders...), baseSettings[:]...) {
 		path = filepath.Clean(path)
 		info, err := os.Lstat(path)
 		if err != nil || covered(path, binds) {

@@ -9,13 +9,16 @@ import (
 // look costs a few microseconds.
 const soonest = time.Millisecond
 
+// setUpCPU bounds what the counter may hold beyond the program's own: the steps before its execve on version 1.
+const setUpCPU = 2 * time.Millisecond
+
 // firstLook is when a run can first have reached a limit: its CPU time on all CPUs at once, or its wall time.
 func (r *run) firstLook() time.Duration {
 	return min(r.limits.WallTime, max(soonest, r.limits.CPUTime/time.Duration(runtime.NumCPU())))
 }
 
 // enforce ends the run if a limit is reached, and says when to look next; the zero time once the run was killed.
-func (r *run) enforce(started, now time.Time) (time.Time, error) {
+func (r *run) enforce(now time.Time) (time.Time, error) {
 	if r.causes.Load() != 0 {
 		r.signalStub()
 		return time.Time{}, nil
@@ -24,19 +27,15 @@ func (r *run) enforce(started, now time.Time) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	left := r.limits.CPUTime - used
+	left := r.limits.CPUTime + setUpCPU - used
 	if left <= 0 {
 		r.kill(killedCPU)
 		return time.Time{}, nil
 	}
-	wall := started.Add(r.limits.WallTime)
-	if !now.Before(wall) {
+	wallLeft := r.limits.WallTime - (monotonic() - r.start)
+	if wallLeft <= 0 {
 		r.kill(killedWall)
 		return time.Time{}, nil
 	}
-	look := now.Add(max(soonest, left/time.Duration(runtime.NumCPU())))
-	if look.After(wall) {
-		look = wall
-	}
-	return look, nil
+	return now.Add(min(wallLeft, max(soonest, left/time.Duration(runtime.NumCPU())))), nil
 }

@@ -73,7 +73,7 @@ func checkName(name string) error {
 // request sends a command to the slot.
 func (s *slot) request(c *sandbox.Command, pass [3]*os.File) error {
 	q := stub.Request{
-		Terminal: c.Terminal != nil, WorkDir: len(c.Outputs) > 0, JoinRate: c.Limits.CPUPercent > 0,
+		Terminal: c.Terminal != nil, WorkDir: len(c.Outputs) > 0,
 		Stack: uint64(c.Limits.Stack), FileSize: uint64(c.Limits.FileBytes),
 		// Only a backstop, in whole seconds and for each process alone: the driver watches the group's CPU time.
 		CPUSeconds: uint64((c.Limits.CPUTime+time.Second-1)/time.Second) + 1,
@@ -109,17 +109,13 @@ func (s *slot) sendRequest(q *stub.Request, pass [3]*os.File) error {
 	s.packet = q.Append(s.packet[:0])
 	packet := s.packet
 	if len(packet) > stub.MaxInline {
-		fd, err := unix.MemfdCreate("request", unix.MFD_CLOEXEC)
+		f, err := memoryFile("request", packet)
 		if err != nil {
-			return fmt.Errorf("making a request file: %w", err)
+			return err
 		}
-		f := os.NewFile(uintptr(fd), "request")
 		defer f.Close()
-		if _, err := f.Write(packet); err != nil {
-			return fmt.Errorf("writing the request file: %w", err)
-		}
 		s.packet, packet = nil, stub.BodyFileRequest() // a large buffer is not kept
-		fds[n] = fd
+		fds[n] = int(f.Fd())
 		n++
 	}
 	if group != nil {

@@ -45,11 +45,11 @@ type run struct {
 	prog   int        // pidfd of the program, or -1
 	over   bool
 
-	workDir   int       // descriptor of the working folder, or -1; the supervisor's
-	startedAt time.Time // when the slot said so
-	done      chan struct{}
-	report    sandbox.Report
-	err       error
+	workDir int           // descriptor of the working folder, or -1
+	start   time.Duration // monotonic, of the execve; valid once prog is
+	done    chan struct{}
+	report  sandbox.Report
+	err     error
 }
 
 // Start begins a run in a free slot, and waits for one while there is none. It implements engine.Sandbox.
@@ -110,7 +110,7 @@ func (r *run) begin(c *sandbox.Command) error {
 	return nil
 }
 
-// supervise sees a run from its request to its report.
+// supervise sees a run from its request to its report, and gives the slot back once it is clean.
 func (r *run) supervise() {
 	stop := func() bool { return true }
 	if r.ctx.Done() != nil {
@@ -118,27 +118,43 @@ func (r *run) supervise() {
 	}
 	done, err := r.watch()
 	stop()
-	r.slot.current.Store(nil)
 	if err == nil {
 		err = r.finish(done)
 	}
-	r.closeDescriptors()
+	r.slot.current.Store(nil)
 	if err != nil {
 		r.report.CloseOutputs()
 		r.report = sandbox.Report{}
 		r.err = fault.Internalf(err, "running a program")
-	}
-	r.driver.release(r.slot, err == nil)
-	if err != nil {
-		// The slot is gone, so the streams have ended.
-		_ = r.streams.drain()
-	}
-	if cause(r.causes.Load())&killedCaller != 0 {
+		r.recycle(false)
+		r.streams.drain() // the slot is gone, and nobody writes any more
+	} else if cause(r.causes.Load())&killedCaller != 0 {
 		r.report.CloseOutputs()
 		r.report, r.err = sandbox.Report{}, r.cancelled()
 	}
-	r.driver.runs.Done()
 	close(r.done)
+	if err == nil {
+		r.recycle(true)
+	}
+	r.driver.runs.Done()
+}
+
+// recycle waits until the run's mounts and namespaces are gone and gives the slot back.
+func (r *run) recycle(good bool) {
+	if good {
+		m, err := r.slot.control.receiveBefore(time.Now().Add(setupTimeout))
+		if err == nil {
+			err = m.expect(stub.MsgIdle)
+		}
+		if err == nil {
+			err = r.processes() // nobody may find them in the next run
+		}
+		if good = err == nil; !good {
+			r.driver.log.Error("a slot did not become free", "slot", r.slot.number, "err", err)
+		}
+	}
+	r.closeDescriptors()
+	r.driver.release(r.slot, good)
 }
 
 // cancelled says why the caller's side ended the run.
@@ -151,81 +167,123 @@ func (r *run) cancelled() error {
 	return &fault.Error{Code: fault.Cancelled, Message: "the run was cancelled", Err: context.Cause(r.ctx)}
 }
 
-// watch receives the slot's messages and enforces what the kernel does not end by itself: CPU time of all processes
+// watch waits for the end of the run and enforces what the kernel does not end by itself: CPU time of all processes
 // together, and wall time.
 func (r *run) watch() (stub.Done, error) {
+	begun := time.Now()
+	next := begun.Add(r.firstLook())
 	var killed time.Time
-	next := time.Now().Add(setupTimeout)
 	for {
-		m, err := r.slot.control.receive(next)
-		switch {
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			switch now := time.Now(); {
-			case r.startedAt.IsZero() || !killed.IsZero() && now.Sub(killed) >= killTimeout:
-				return stub.Done{}, errors.New("the slot does not answer")
-			case !killed.IsZero():
-				next = killed.Add(killTimeout)
-			default:
-				if next, err = r.enforce(r.startedAt, now); err != nil {
-					return stub.Done{}, err
-				}
-				if next.IsZero() {
-					killed = now
-					next = now.Add(killTimeout)
-				}
-			}
-			continue
-		case errors.Is(err, io.EOF):
-			return stub.Done{}, errors.New("the slot's init is gone")
-		case err != nil:
-			return stub.Done{}, err
-		}
-		switch m.data[0] {
-		case stub.MsgStarted:
-			if err := r.started(m.fds); err != nil {
+		m, err := r.next(next, killed.IsZero())
+		if err == nil {
+			if err = m.expect(stub.MsgDone); err != nil {
+				closeAll(m.fds)
 				return stub.Done{}, err
 			}
-			r.startedAt = time.Now()
-			next = r.startedAt.Add(r.firstLook())
-		case stub.MsgDone:
 			return stub.ParseDone(m.data)
+		}
+		if errors.Is(err, io.EOF) {
+			return stub.Done{}, errors.New("the slot's init is gone")
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return stub.Done{}, err
+		}
+		now := time.Now()
+		if err := r.processes(); err != nil {
+			return stub.Done{}, err
+		}
+		switch {
+		case !killed.IsZero():
+			return stub.Done{}, errors.New("a killed run does not end")
+		case !r.running() && now.Sub(begun) > setupTimeout:
+			return stub.Done{}, errors.New("the program was not started in time")
+		case !r.running():
+			next = now.Add(soonest)
 		default:
-			closeAll(m.fds)
-			return stub.Done{}, m.expect(stub.MsgDone)
+			if next, err = r.enforce(now); err != nil {
+				return stub.Done{}, err
+			}
+			if next.IsZero() {
+				killed, next = now, now.Add(killTimeout)
+			}
 		}
 	}
 }
 
-// started takes the descriptors of a run's processes, and ends a run that was killed before there was anything to kill.
-func (r *run) started(fds []int) error {
-	if len(fds) < 2 || len(r.outputs) > 0 && len(fds) != 3 {
-		closeAll(fds)
-		return fmt.Errorf("the slot sent %d descriptors", len(fds))
+// next waits for the slot's next message. A run that is to end but was not yet is looked at soon, whatever the deadline.
+func (r *run) next(deadline time.Time, alive bool) (message, error) {
+	c := r.slot.control
+	if err := c.setDeadline(deadline); err != nil {
+		return message{}, err
 	}
+	// After setting the deadline: kill does it the other way round, so one of the two sees the other.
+	if alive && r.causes.Load() != 0 {
+		if err := c.setDeadline(time.Now().Add(soonest)); err != nil {
+			return message{}, err
+		}
+	}
+	return c.receive()
+}
+
+// running reports whether the program was executed, as far as processes knows.
+func (r *run) running() bool {
 	r.mu.Lock()
-	r.prog, r.stub = fds[0], fds[1]
-	r.mu.Unlock()
-	if len(fds) == 3 {
-		r.workDir = fds[2]
+	defer r.mu.Unlock()
+	return r.stub >= 0
+}
+
+// processes takes the descriptors of the run's processes from the slot, if it has sent them by now.
+func (r *run) processes() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.takeProcesses()
+}
+
+func (r *run) takeProcesses() error {
+	if r.stub >= 0 || r.over {
+		return nil
 	}
-	if r.causes.Load() != 0 {
-		r.signalStub()
+	m, ok, err := r.slot.started.poll()
+	if err != nil || !ok {
+		return err
+	}
+	s, err := stub.ParseStarted(m.data)
+	if err == nil && len(m.fds) != r.descriptors() {
+		err = fmt.Errorf("the slot sent %d descriptors", len(m.fds))
+	}
+	if err != nil {
+		closeAll(m.fds)
+		return err
+	}
+	r.start = time.Duration(s.Start)
+	r.prog, r.stub = m.fds[0], m.fds[1]
+	if len(m.fds) == 3 {
+		r.workDir = m.fds[2]
 	}
 	return nil
+}
+
+// descriptors is how many the slot sends for this run.
+func (r *run) descriptors() int {
+	if len(r.outputs) > 0 {
+		return 3
+	}
+	return 2
 }
 
 // kill ends the run for a cause.
 func (r *run) kill(c cause) {
 	r.causes.Or(uint32(c))
 	r.signalStub()
+	_ = r.slot.control.setDeadline(time.Now().Add(soonest)) // wakes the supervisor; closed is fine
 }
 
 // signalStub kills pid 1 of the run; the kernel then kills the rest. It uses a pidfd: the number may be somebody
-// else's by now (pidfd_send_signal(2)).
+// else's by now (pidfd_send_signal(2)). A run that has not come that far is ended by the supervisor when it has.
 func (r *run) signalStub() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.stub >= 0 {
+	if err := r.takeProcesses(); err == nil && r.stub >= 0 {
 		_ = unix.PidfdSendSignal(r.stub, unix.SIGKILL, nil, 0) // ESRCH: it is gone already
 	}
 }
@@ -241,11 +299,14 @@ func (r *run) closeDescriptors() {
 func (r *run) Signal(sig syscall.Signal) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err := r.takeProcesses(); err != nil {
+		return fault.Internalf(err, "sending %s", unix.SignalName(sig))
+	}
+	if r.over {
+		return nil
+	}
 	if r.prog < 0 {
-		if r.over {
-			return nil
-		}
-		return fault.Invalidf("signal", "wait for the program's first output", "the program has not started yet")
+		return fault.Invalidf("signal", "try again", "the program has not started yet")
 	}
 	if err := unix.PidfdSendSignal(r.prog, sig, nil, 0); err != nil && err != unix.ESRCH {
 		return fault.Internalf(err, "sending %s", unix.SignalName(sig))

@@ -27,6 +27,7 @@ type slot struct {
 	number  int
 	cmd     *exec.Cmd
 	control *control
+	started *control // descriptors of processes, read only when a run must be ended or signalled
 	group   cgroup.Group
 	current atomic.Pointer[run] // whom an out-of-memory event is for
 	packet  []byte              // encodes requests
@@ -63,6 +64,12 @@ func (d *Driver) newSlot(number int) (_ *slot, err error) {
 	}
 	defer theirs.Close()
 	s.control = newControl(ours)
+	ours, processes, err := socketPair()
+	if err != nil {
+		return nil, err
+	}
+	defer processes.Close()
+	s.started = newControl(ours)
 	id := hostID(d.instance.number, number)
 	s.cmd = &exec.Cmd{
 		Path: "/proc/self/exe", Args: []string{stub.Arg0},
@@ -70,7 +77,7 @@ func (d *Driver) newSlot(number int) (_ *slot, err error) {
 		Env:        []string{"GODEBUG=asyncpreemptoff=1", "GOMAXPROCS=1"},
 		Dir:        "/",
 		Stderr:     os.Stderr, // for a crash report of the init; programs have streams of their own
-		ExtraFiles: []*os.File{theirs},
+		ExtraFiles: []*os.File{theirs, processes},
 		SysProcAttr: &syscall.SysProcAttr{
 			Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWNET |
 				unix.CLONE_NEWUTS | unix.CLONE_NEWIPC,
@@ -93,24 +100,44 @@ func (d *Driver) newSlot(number int) (_ *slot, err error) {
 
 // setUp sends the set-up and waits for the answer.
 func (s *slot) setUp(setup stub.Setup) error {
-	files, always := s.group.JoinFiles()
-	setup.AlwaysJoin = always
 	p, err := json.Marshal(setup)
 	if err != nil {
 		return err
 	}
-	var fds []int
-	for _, f := range files {
-		fds = append(fds, int(f.Fd()))
-	}
-	if err := s.control.send(p, fds); err != nil {
-		return err
-	}
-	m, err := s.control.receive(time.Now().Add(setupTimeout))
+	body, err := memoryFile("setup", p)
 	if err != nil {
 		return err
 	}
-	return m.expect(stub.MsgReady)
+	defer body.Close()
+	fds := []int{int(body.Fd())}
+	for _, f := range s.group.StubFiles() {
+		fds = append(fds, int(f.Fd()))
+	}
+	if err := s.control.send(stub.BodyFileRequest(), fds); err != nil {
+		return err
+	}
+	m, err := s.control.receiveBefore(time.Now().Add(setupTimeout))
+	if err != nil {
+		return err
+	}
+	if err := m.expect(stub.MsgReady); err != nil {
+		return err
+	}
+	// Its first thread makes all runs.
+	return s.group.Adopt(s.cmd.Process.Pid)
+}
+
+// memoryFile is an unnamed file in memory with some content.
+func memoryFile(name string, content []byte) (*os.File, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("making a %s file: %w", name, err)
+	}
+	f := os.NewFile(uintptr(fd), name)
+	if _, err := f.Write(content); err != nil {
+		return nil, errors.Join(fmt.Errorf("writing the %s file: %w", name, err), f.Close())
+	}
+	return f, nil
 }
 
 // outOfMemory ends the run that the kernel has just taken a process of.
@@ -127,8 +154,10 @@ func (s *slot) destroy() error {
 		_ = s.cmd.Process.Kill()
 		_ = s.cmd.Wait() // its status says only that it was killed
 	}
-	if s.control != nil {
-		failed = errors.Join(failed, s.control.close())
+	for _, c := range []*control{s.control, s.started} {
+		if c != nil {
+			failed = errors.Join(failed, c.close())
+		}
 	}
 	if s.group != nil {
 		failed = errors.Join(failed, s.group.Close())

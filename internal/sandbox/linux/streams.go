@@ -14,10 +14,6 @@ import (
 	"assay/internal/sandbox"
 )
 
-// drainTimeout bounds the wait for a stream's end once every process of the run is gone. The end is then there already; that
-// it is not means that a descriptor got out of the sandbox.
-const drainTimeout = setupTimeout
-
 // streams are the driver's ends of a run's fds 0 to 2.
 type streams struct {
 	pass   [3]*os.File // what the program gets
@@ -35,8 +31,8 @@ type collector struct {
 	limit     int64
 	over      func() // called once when more than the limit came
 	fail      func() // called once when the writer failed
+	delivered int64
 	truncated bool
-	stuck     bool  // the end did not come
 	err       error // of the writer
 }
 
@@ -181,53 +177,74 @@ func (s *streams) closeAll() {
 	}
 }
 
-// drain waits for the ends of the streams. Every process of the run is gone.
-func (s *streams) drain() error {
+// drain takes what is still in the streams. Every process of the run is gone, so nothing can come any more; but the slot
+// may still hold the other ends, so their end need not come either.
+func (s *streams) drain() {
 	if s.feed != nil {
 		_ = s.feed.Close() // ends the copy of an input that was not read to its end
 	}
-	deadline := time.Now().Add(drainTimeout)
 	for _, c := range s.out {
 		if c != nil {
-			// Closed already is fine: the end was read.
-			_ = c.from.SetReadDeadline(deadline)
+			_ = c.from.SetReadDeadline(past) // closed already is fine
 		}
 	}
 	s.copies.Wait()
 	for _, c := range s.out {
-		if c != nil && c.stuck {
-			return errors.New("a stream is still open after the end of the run")
+		if c != nil {
+			c.rest()
+			_ = c.from.Close()
 		}
 	}
-	return nil
 }
 
-// copy reads to the end of the stream. Past the limit it reads on and drops, so that a writer is not left waiting while
-// it is being killed.
+// past is a deadline that makes a waiting read return.
+var past = time.Unix(1, 0)
+
+// copy reads while the program runs, until the end of the stream or a deadline.
 func (c *collector) copy() {
 	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
-	left := c.limit
 	for {
 		n, err := c.from.Read(*buf)
-		if n > 0 {
-			fits := min(int64(n), left)
-			left -= fits
-			if fits > 0 && c.to != nil && c.err == nil {
-				if _, c.err = c.to.Write((*buf)[:fits]); c.err != nil {
-					c.fail()
-				}
-			}
-			if fits < int64(n) && !c.truncated {
-				c.truncated = true
-				c.over()
-			}
-		}
+		c.take((*buf)[:n])
 		if err != nil {
-			c.stuck = errors.Is(err, os.ErrDeadlineExceeded)
-			_ = c.from.Close()
 			return
 		}
+	}
+}
+
+// rest reads what is there without waiting.
+func (c *collector) rest() {
+	conn, err := c.from.SyscallConn()
+	if err != nil {
+		return
+	}
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	_ = conn.Control(func(fd uintptr) {
+		for {
+			n, err := unix.Read(int(fd), *buf)
+			if n > 0 {
+				c.take((*buf)[:n])
+			} else if err != unix.EINTR {
+				return // the end, EAGAIN, or EIO of a terminal
+			}
+		}
+	})
+}
+
+// take delivers what fits the limit. It drops the rest rather than leave a writer waiting while it is being killed.
+func (c *collector) take(p []byte) {
+	fits := min(int64(len(p)), c.limit-c.delivered)
+	c.delivered += fits
+	if fits > 0 && c.to != nil && c.err == nil {
+		if _, c.err = c.to.Write(p[:fits]); c.err != nil {
+			c.fail()
+		}
+	}
+	if fits < int64(len(p)) && !c.truncated {
+		c.truncated = true
+		c.over()
 	}
 }
 

@@ -1,8 +1,12 @@
 // Package cgroup makes, limits, reads and removes the control groups of slots, on version 1 and version 2, found at start.
 //
 // Each slot has one group, kept from run to run: making groups is slow, and deleted ones linger in the kernel. A run begins with
-// Prepare, which sets the limits and notes the counters; all that is read afterwards is the difference. Only programs are
-// ever in the group, from their execve on, so its counters are theirs alone.
+// Prepare, which sets the limits; all that is read afterwards is a difference.
+//
+// On version 2 a program is cloned into its group, which holds nothing else. On version 1 there is no such clone, and moving a
+// process costs milliseconds when it was not done for a while (the kernel waits for readers, cgroup_threadgroup_rwsem). So
+// there the thread that makes all runs of a slot is moved once, and what it makes inherits the groups; what init and stub
+// use of them is read and taken off.
 //
 // All groups of an instance lie below one group of its own, which lies below the group that assay was started in. No other group
 // is written to, but for version 2's rule that a group with controllers has no processes of its own: there assay moves
@@ -30,7 +34,13 @@ type Limits struct {
 	CPUPercent int   // 100 is one core; 0 is no rate
 }
 
-// Counters are what a run used of its group, since Prepare.
+// Start is what the counters said at the program's execve, as read by the program's own process.
+type Start struct {
+	CPU    int64 // version 1: the group's CPU time; version 2: what was used of it before the execve; nanoseconds
+	Memory int64 // version 1: bytes in the group
+}
+
+// Counters are what a run used of its group, since its Start.
 type Counters struct {
 	CPUTime      time.Duration
 	MemoryPeak   int64 // bytes
@@ -41,19 +51,21 @@ type Counters struct {
 
 // Group is the control group of one slot. Only CPUTime and Memory are safe for concurrent use.
 type Group interface {
-	// JoinFiles are what a program's process writes "0" to in order to join (version 1), or nil. The first n of them
-	// always, the rest only for a run with a CPU rate.
-	JoinFiles() (files []*os.File, n int)
+	// Adopt moves a thread into the group, so that all it makes inherits it (version 1); on version 2 it does nothing.
+	Adopt(tid int) error
+	// StubFiles are, on version 1, the files that a run's own processes read and write at its execve and end: the CPU time,
+	// the memory, and the peak of memory, which is reset. On version 2 there are none.
+	StubFiles() []*os.File
 	// Dir is the group to clone the next run into (version 2), or nil. It may change with each Prepare.
 	Dir() *os.File
-	// Prepare sets the limits of the next run and notes where the counters stand.
+	// Prepare sets the limits of the next run.
 	Prepare(Limits) error
-	// CPUTime is the CPU time since Prepare.
+	// CPUTime is the CPU time since Prepare, which may be a little more than the program's.
 	CPUTime() (time.Duration, error)
 	// Memory is what the group holds now, in bytes.
 	Memory() (int64, error)
 	// Counters reads what the run used. Nothing may be left in the group.
-	Counters() (Counters, error)
+	Counters(Start) (Counters, error)
 	// Close kills whatever is in the group and removes it.
 	Close() error
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -65,8 +66,9 @@ func (p *legacyParent) Close() error { return Remove(p.Paths()) }
 // legacyGroup is a slot's group in each version 1 hierarchy. Its fields are the open files of those groups.
 type legacyGroup struct {
 	paths   []string
-	joins   []*os.File
-	always  int
+	always  []string
+	rateDir string // of the cpu controller, when the slot is not in it yet; "" once it is
+	tid     int
 	oomFile *os.File
 	flushed chan struct{}
 
@@ -76,7 +78,6 @@ type legacyGroup struct {
 
 	limits    Limits // as they stand in the files
 	baseCPU   atomic.Int64
-	baseUsage int64
 	baseKills int64
 	baseForks int64
 }
@@ -100,13 +101,10 @@ func (p *legacyParent) New(name string, oom func()) (_ Group, err error) {
 			return nil, fmt.Errorf("making a slot's group: %w", err)
 		}
 		g.paths = append(g.paths, dir)
-		f, err := os.OpenFile(filepath.Join(dir, "cgroup.procs"), os.O_WRONLY, 0)
-		if err != nil {
-			return nil, fmt.Errorf("opening a slot's group: %w", err)
-		}
-		g.joins = append(g.joins, f)
-		if c != "cpu" {
-			g.always = len(g.joins)
+		if c == "cpu" {
+			g.rateDir = dir
+		} else {
+			g.always = append(g.always, dir)
 		}
 	}
 	if err := g.open(p, name); err != nil {
@@ -195,18 +193,33 @@ func (g *legacyGroup) flush() error {
 	return nil
 }
 
-func (g *legacyGroup) JoinFiles() ([]*os.File, int) { return g.joins, g.always }
-func (g *legacyGroup) Dir() *os.File                { return nil }
+func (g *legacyGroup) Dir() *os.File { return nil }
+
+func (g *legacyGroup) StubFiles() []*os.File {
+	return []*os.File{g.cpuUsage.f, g.memoryNow.f, g.memoryPeak.f}
+}
+
+// Adopt moves one thread, not its process: the others are no part of any run, and would count against the limit on
+// processes (cgroup-v1/cgroups.rst, "tasks").
+func (g *legacyGroup) Adopt(tid int) error {
+	g.tid = tid
+	for _, dir := range g.always {
+		if err := adopt(dir, tid); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func adopt(dir string, tid int) error {
+	if err := os.WriteFile(filepath.Join(dir, "tasks"), []byte(strconv.Itoa(tid)), 0); err != nil {
+		return fmt.Errorf("moving a slot into its group: %w", err)
+	}
+	return nil
+}
 
 func (g *legacyGroup) Prepare(l Limits) error {
 	if err := g.setLimits(l); err != nil {
-		return err
-	}
-	if err := g.memoryPeak.write("0"); err != nil {
-		return err
-	}
-	var err error
-	if g.baseUsage, err = g.memoryNow.number(); err != nil {
 		return err
 	}
 	used, err := g.cpuUsage.number()
@@ -217,20 +230,33 @@ func (g *legacyGroup) Prepare(l Limits) error {
 	return nil
 }
 
+// What init and stub take of a slot's group. The memory is the kernel's for their processes and mounts, and a few pages.
+const (
+	ownProcesses = 2
+	ownMemory    = 1 << 20
+)
+
 func (g *legacyGroup) setLimits(l Limits) error {
 	if l.Memory != g.limits.Memory {
-		if err := g.setMemory(l.Memory); err != nil {
+		if err := g.setMemory(l.Memory + ownMemory); err != nil {
 			return err
 		}
 	}
 	if l.Processes != g.limits.Processes {
-		if err := g.pidsLimit.set(int64(l.Processes)); err != nil {
+		if err := g.pidsLimit.set(int64(l.Processes) + ownProcesses); err != nil {
 			return err
 		}
 	}
 	if l.CPUPercent != g.limits.CPUPercent {
 		if g.quota.f == nil {
 			return fmt.Errorf("%w: cpu, which a CPU rate needs", ErrMissing)
+		}
+		// Only now: being in a group of the cpu controller changes how a slot competes with the rest of the host.
+		if g.rateDir != "" {
+			if err := adopt(g.rateDir, g.tid); err != nil {
+				return err
+			}
+			g.rateDir = ""
 		}
 		quota := int64(-1)
 		if l.CPUPercent > 0 {
@@ -254,7 +280,7 @@ const ratePeriod = 100_000
 // setMemory moves the limit of memory and of memory with swap, which may never be below it, so that no swap is used.
 func (g *legacyGroup) setMemory(bytes int64) error {
 	steps := []counterFile{g.memoryLimit, g.swapLimit}
-	if g.limits.Memory != 0 && bytes > g.limits.Memory { // a new group has no limit yet
+	if g.limits.Memory != 0 && bytes > g.limits.Memory+ownMemory { // a new group has no limit yet
 		steps[0], steps[1] = steps[1], steps[0]
 	}
 	for _, f := range steps {
@@ -274,26 +300,26 @@ func (g *legacyGroup) CPUTime() (time.Duration, error) {
 }
 
 func (g *legacyGroup) Memory() (int64, error) {
-	n, err := g.memoryNow.number()
-	return max(0, n-g.baseUsage), err
+	return g.memoryNow.number()
 }
 
-func (g *legacyGroup) Counters() (Counters, error) {
+func (g *legacyGroup) Counters(start Start) (Counters, error) {
 	var c Counters
-	var err error
-	if c.CPUTime, err = g.CPUTime(); err != nil {
+	used, err := g.cpuUsage.number()
+	if err != nil {
 		return c, err
 	}
+	c.CPUTime = time.Duration(used - start.CPU)
 	peak, err := g.memoryPeak.number()
 	if err != nil {
 		return c, err
 	}
-	c.MemoryPeak = max(0, peak-g.baseUsage)
+	c.MemoryPeak = max(0, peak-start.Memory)
 	kills, err := g.memoryOOM.field("oom_kill")
 	if err != nil {
 		return c, err
 	}
-	nearLimit := peak >= g.limits.Memory-g.limits.Memory/16
+	nearLimit := peak >= g.limits.Memory+ownMemory-g.limits.Memory/16
 	if kills > g.baseKills {
 		// Version 1 counts kills by any killer. The group's own limit was the cause only if usage came near it.
 		c.MemoryHit, c.HostOOM = nearLimit, !nearLimit
@@ -320,9 +346,6 @@ func (g *legacyGroup) Counters() (Counters, error) {
 func (g *legacyGroup) Close() error {
 	if g.oomFile != nil {
 		_ = g.oomFile.Close()
-	}
-	for _, f := range g.joins {
-		_ = f.Close()
 	}
 	for _, f := range []counterFile{
 		g.memoryLimit, g.swapLimit, g.memoryPeak, g.memoryNow, g.memoryOOM, g.cpuUsage, g.quota, g.period,

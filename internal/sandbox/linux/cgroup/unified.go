@@ -174,8 +174,9 @@ func (g *unifiedGroup) renew() error {
 	return g.open()
 }
 
-func (g *unifiedGroup) JoinFiles() ([]*os.File, int) { return nil, 0 }
-func (g *unifiedGroup) Dir() *os.File                { return g.dir }
+func (g *unifiedGroup) Adopt(int) error       { return nil }
+func (g *unifiedGroup) StubFiles() []*os.File { return nil }
+func (g *unifiedGroup) Dir() *os.File         { return g.dir }
 
 func (g *unifiedGroup) Prepare(l Limits) error {
 	if g.used && !g.canReset {
@@ -241,12 +242,13 @@ func (g *unifiedGroup) Memory() (int64, error) {
 	return max(0, n-g.baseUsage), err
 }
 
-func (g *unifiedGroup) Counters() (Counters, error) {
+func (g *unifiedGroup) Counters(start Start) (Counters, error) {
 	var c Counters
 	var err error
 	if c.CPUTime, err = g.CPUTime(); err != nil {
 		return c, err
 	}
+	c.CPUTime -= time.Duration(start.CPU)
 	peak, err := g.memoryPeak.number()
 	if err != nil {
 		return c, err

@@ -37,6 +37,7 @@ type check struct {
 	mask   uint32   // 0 compares the whole; else the rule applies if any bit of the mask is set
 	values []uint32 // the rule applies if the argument is one of these, or, with except, none of them
 	except bool
+	token  bool // the rule applies unless the sixth argument, which the call does not have, is the token
 }
 
 // rule is what happens to one system call.
@@ -52,15 +53,17 @@ type span struct {
 	code  []unix.SockFilter
 }
 
-// Compile gives the program for this architecture.
-func Compile() ([]unix.SockFilter, error) {
-	return compile(policy(), newest)
+// Compile gives the program for this architecture. Calls that only the slot's own processes may make pass when their unused
+// sixth argument is the token: those processes load the filter before they begin, as loading it for each run would cost
+// a tenth of a short one. A program that guessed the 64 bits would still lack every capability that these calls want.
+func Compile(token uint64) ([]unix.SockFilter, error) {
+	return compile(policy(), newest, token)
 }
 
 // compile makes: kill a foreign architecture; then a balanced tree over the call numbers, whose leaves return or look at
 // one argument. The tree keeps both the cost of each call and of loading low: when a filter is loaded, the kernel walks it for every
 // number to learn which calls are always allowed (kernel/seccomp.c, seccomp_cache_prepare).
-func compile(rules []rule, newest uint32) ([]unix.SockFilter, error) {
+func compile(rules []rule, newest uint32, token uint64) ([]unix.SockFilter, error) {
 	slices.SortFunc(rules, func(a, b rule) int { return int(a.number) - int(b.number) })
 	pass := []unix.SockFilter{ret(allow)}
 	spans := []span{{0, pass}}
@@ -72,9 +75,9 @@ func compile(rules []rule, newest uint32) ([]unix.SockFilter, error) {
 			return nil, fmt.Errorf("system call %d is newer than the newest known, %d", r.number, newest)
 		}
 		if last := &spans[len(spans)-1]; last.first == r.number {
-			last.code = r.code()
+			last.code = r.code(token)
 		} else {
-			spans = append(spans, span{r.number, r.code()})
+			spans = append(spans, span{r.number, r.code(token)})
 		}
 		spans = append(spans, span{r.number + 1, pass})
 	}
@@ -138,7 +141,7 @@ func branch(spans []span) ([]unix.SockFilter, error) {
 }
 
 // code is a leaf. It ends in a return on every way.
-func (r rule) code() []unix.SockFilter {
+func (r rule) code(token uint64) []unix.SockFilter {
 	if r.check == nil {
 		return []unix.SockFilter{ret(r.do)}
 	}
@@ -147,8 +150,14 @@ func (r rule) code() []unix.SockFilter {
 	if c.except {
 		yes, no = no, yes
 	}
-	code := []unix.SockFilter{load(offsetArgs + 8*uint32(c.arg) + lowWord)}
-	if c.mask != 0 {
+	code := []unix.SockFilter{load(argument(c.arg))}
+	switch {
+	case c.mask != 0 && c.token:
+		code = append(code, jump(unix.BPF_JSET, c.mask, 1, 0), ret(no))
+		return append(code, tokenCode(token, yes, no)...)
+	case c.token:
+		return tokenCode(token, yes, no)
+	case c.mask != 0:
 		return append(code, jump(unix.BPF_JSET, c.mask, 0, 1), ret(yes), ret(no))
 	}
 	for i, v := range c.values {
@@ -156,6 +165,22 @@ func (r rule) code() []unix.SockFilter {
 	}
 	return append(code, ret(no), ret(yes))
 }
+
+// tokenCode returns without for the token and with for anything else.
+func tokenCode(token uint64, with, without action) []unix.SockFilter {
+	const last = 5
+	return []unix.SockFilter{
+		load(argument(last)),
+		jump(unix.BPF_JEQ, uint32(token), 0, 3),
+		load(argument(last) + 4),
+		jump(unix.BPF_JEQ, uint32(token>>32), 0, 1),
+		ret(without),
+		ret(with),
+	}
+}
+
+// argument is where the low half of an argument lies: both supported architectures are little-endian.
+func argument(n int) uint32 { return offsetArgs + 8*uint32(n) }
 
 func load(offset uint32) unix.SockFilter {
 	return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: offset}
@@ -168,6 +193,3 @@ func jump(op uint16, k uint32, yes, no uint8) unix.SockFilter {
 func ret(a action) unix.SockFilter {
 	return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: uint32(a)}
 }
-
-// lowWord is where the low half of an argument lies: both supported architectures are little-endian.
-const lowWord = 0

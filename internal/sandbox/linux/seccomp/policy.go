@@ -47,7 +47,7 @@ func refusals() []refusal {
 			"mounts and roots: the sandbox is made of them",
 			unix.EPERM,
 			[]uint32{
-				unix.SYS_MOUNT, unix.SYS_UMOUNT2, unix.SYS_PIVOT_ROOT, unix.SYS_CHROOT, unix.SYS_MOVE_MOUNT,
+				unix.SYS_UMOUNT2, unix.SYS_PIVOT_ROOT, unix.SYS_CHROOT, unix.SYS_MOVE_MOUNT,
 				unix.SYS_OPEN_TREE, unix.SYS_FSOPEN, unix.SYS_FSCONFIG, unix.SYS_FSMOUNT, unix.SYS_FSPICK,
 				unix.SYS_MOUNT_SETATTR, unix.SYS_STATMOUNT, unix.SYS_LISTMOUNT,
 			},
@@ -122,7 +122,8 @@ func policy() []rule {
 		// slot's network namespace. AF_VSOCK, AF_ALG and others are not namespaced, or are rarely used kernel code.
 		rule{unix.SYS_SOCKET, errno(unix.EAFNOSUPPORT), onlyUnix},
 		rule{unix.SYS_SOCKETPAIR, errno(unix.EAFNOSUPPORT), onlyUnix},
-		rule{unix.SYS_CLONE, errno(unix.EPERM), &check{arg: 0, mask: cloneNamespaces}},
+		rule{unix.SYS_CLONE, errno(unix.EPERM), &check{arg: 0, mask: cloneNamespaces, token: true}},
+		rule{unix.SYS_MOUNT, errno(unix.EPERM), &check{token: true}},
 		// Typing into somebody's terminal (CVE-2017-5226) and the console's paste buffer.
 		rule{unix.SYS_IOCTL, errno(unix.EPERM), &check{arg: 1, values: []uint32{unix.TIOCSTI, unix.TIOCLINUX}}},
 		// RLIMIT_CORE must stay: a piped core_pattern starts a program of the host as root (core(5)).

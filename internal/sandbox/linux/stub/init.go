@@ -17,20 +17,21 @@ import (
 // Arg0 is the name under which the driver starts this binary to be a slot's init.
 const Arg0 = "assay-slot"
 
-// ControlFD is the init's end of the socket to the driver.
-const ControlFD = 3
+// The init's ends of its sockets to the driver.
+const (
+	ControlFD = 3 // requests, and what becomes of them
+	ProcessFD = 4 // descriptors of the processes of a run, which the driver reads only when it needs them
+)
 
 // slot is the init's state between runs.
 type slot struct {
-	setup   Setup
-	joins   []uintptr // version 1 group files
-	null    uintptr   // /dev/null, for streams that nobody wants
-	dev     int32     // /dev, for the landlock rule
-	filter  unix.SockFprog
-	packet  []byte // receives requests
-	control [unix.SizeofCmsghdr + 64]byte
-	reply   []byte
-	runs    int
+	setup    Setup
+	counters []uintptr // cgroup.Group's StubFiles
+	null     uintptr   // /dev/null, for streams that nobody wants
+	dev      int32     // /dev, for the landlock rule
+	packet   []byte    // receives requests
+	control  [unix.SizeofCmsghdr + 64]byte
+	runs     int
 }
 
 // Main is the init: it builds the root and serves runs until the driver closes the socket. It does not return.
@@ -60,10 +61,19 @@ func Main() {
 
 // prepare receives the set-up and brings the slot into the state that every run starts from.
 func (s *slot) prepare() error {
-	p, fds, err := s.receive()
+	_, fds, err := s.receive()
 	if err != nil {
 		return fmt.Errorf("receiving the set-up: %w", err)
 	}
+	if len(fds) == 0 {
+		return errors.New("set-up without its file")
+	}
+	p, err := readFile(fds[0])
+	if err != nil {
+		return err
+	}
+	closeAll(fds[:1])
+	fds = fds[1:]
 	if err := json.Unmarshal(p, &s.setup); err != nil {
 		return fmt.Errorf("decoding the set-up: %w", err)
 	}
@@ -81,7 +91,7 @@ func (s *slot) prepare() error {
 		return err
 	}
 	for _, fd := range fds {
-		s.joins = append(s.joins, uintptr(fd))
+		s.counters = append(s.counters, uintptr(fd))
 	}
 	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -93,13 +103,27 @@ func (s *slot) prepare() error {
 		return fmt.Errorf("opening /dev: %w", err)
 	}
 	s.dev = int32(dev)
-	if n := len(s.setup.Filter) / 8; n > 0 {
-		s.filter = unix.SockFprog{Len: uint16(n), Filter: (*unix.SockFilter)(unsafe.Pointer(&s.setup.Filter[0]))}
+	return s.filter()
+}
+
+// filter loads the seccomp program: once for the slot, since loading it takes a tenth of a short run's time. Everything that is
+// made later inherits it (seccomp(2)). That mounts and namespaces are still possible for the init and the stub is up to
+// Setup.Token.
+func (s *slot) filter() error {
+	n := len(s.setup.Filter) / 8
+	if n == 0 {
+		return errors.New("no seccomp filter")
+	}
+	prog := unix.SockFprog{Len: uint16(n), Filter: (*unix.SockFilter)(unsafe.Pointer(&s.setup.Filter[0]))}
+	_, _, e := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(s.setup.FilterFlags),
+		uintptr(unsafe.Pointer(&prog)))
+	if e != 0 {
+		return fmt.Errorf("loading the seccomp filter: %w", e)
 	}
 	return nil
 }
 
-// serve does one run from request to Done.
+// serve does one run from request to MsgIdle.
 func (s *slot) serve() error {
 	p, fds, err := s.receive()
 	if err != nil {
@@ -119,13 +143,11 @@ func (s *slot) serve() error {
 	if err != nil {
 		return err
 	}
-	done, err := s.run(j)
-	if err != nil {
+	if err := s.run(j); err != nil {
 		return err
 	}
-	closeAll(fds) // before Done: the driver reads the streams to their end
-	s.reply = done.Append(s.reply[:0])
-	s.send(s.reply)
+	closeAll(fds)
+	s.send([]byte{MsgIdle})
 	runtime.KeepAlive(p)
 	if s.runs++; s.runs%256 == 0 {
 		runtime.GC()
@@ -134,30 +156,31 @@ func (s *slot) serve() error {
 }
 
 // run makes the stub, which makes the program, and returns when nothing of them is left.
-func (s *slot) run(j *job) (Done, error) {
+func (s *slot) run(j *job) error {
 	var pid, errno uintptr
 	withSignalsBlocked(func() { pid, errno = spawnStub(j) })
 	if errno != 0 {
-		return Done{Step: StepClone, Errno: uint32(errno)}, nil
+		j.done.Errno = syscall.Errno(errno)
+	} else if err := reap(int(pid)); err != nil {
+		return err
 	}
+	if !j.told {
+		j.done.Killed = j.done.Errno == 0
+		s.send(unsafe.Slice((*byte)(unsafe.Pointer(&j.done)), unsafe.Sizeof(j.done)))
+	}
+	return nil
+}
+
+func reap(pid int) error {
 	for {
-		_, err := unix.Wait4(int(pid), nil, unix.WALL, nil)
+		_, err := unix.Wait4(pid, nil, unix.WALL, nil)
 		if err == nil {
-			break
+			return nil
 		}
 		if err != unix.EINTR {
-			return Done{}, fmt.Errorf("waiting for the stub: %w", err)
+			return fmt.Errorf("waiting for the stub: %w", err)
 		}
 	}
-	d := Done{Step: j.step, Errno: uint32(j.errno), Killed: !j.exited}
-	if j.exited {
-		d.Status = j.status
-		d.WallNanos = uint64(j.end.Nano() - j.start.Nano())
-	}
-	if j.step == StepExec {
-		d.CPUNanos = uint64(j.executed.Nano() - j.joined.Nano())
-	}
-	return d, nil
 }
 
 // receive gets one packet and the descriptors that came with it.
@@ -212,13 +235,13 @@ func closeAll(fds []int) {
 func readFile(fd int) ([]byte, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		return nil, fmt.Errorf("reading the request's file: %w", err)
+		return nil, fmt.Errorf("reading a message's file: %w", err)
 	}
 	b := make([]byte, st.Size)
 	for off := 0; off < len(b); {
 		n, err := unix.Pread(fd, b[off:], int64(off))
 		if err != nil || n == 0 {
-			return nil, fmt.Errorf("reading the request's file at %d: %w", off, err)
+			return nil, fmt.Errorf("reading a message's file at %d: %w", off, err)
 		}
 		off += n
 	}

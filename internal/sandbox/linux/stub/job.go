@@ -17,15 +17,12 @@ func (s *slot) prepareJob(p []byte, fds []int) (*job, error) {
 	stack, cpu, fileSize := r.u64(), r.u64(), r.u64()
 	argc, envc, dirc, filec := r.count(5), r.count(5), r.count(5), r.count(14)
 	j := &job{
-		terminal:    flags&flagTerminal != 0,
-		wantDir:     flags&flagWorkDir != 0,
-		tmpfsData:   cstring(fmt.Sprintf("mode=0755,size=%d,nr_inodes=%d", bytes, nodes)),
-		control:     ControlFD,
-		joins:       s.joins[:s.setup.AlwaysJoin],
-		filter:      &s.filter,
-		filterFlags: uintptr(s.setup.FilterFlags),
-		stubFlags: unix.CLONE_VM | unix.CLONE_VFORK | unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWIPC |
-			uintptr(unix.SIGCHLD),
+		terminal:  flags&flagTerminal != 0,
+		wantDir:   flags&flagWorkDir != 0,
+		tmpfsData: cstring(fmt.Sprintf("mode=0755,size=%d,nr_inodes=%d", bytes, nodes)),
+		token:     uintptr(s.setup.Token),
+		started:   Started{kind: MsgStarted},
+		done:      Done{kind: MsgDone},
 	}
 	argv, envv := make([]*byte, argc+1), make([]*byte, envc+1)
 	for i := range argc {
@@ -52,6 +49,9 @@ func (s *slot) prepareJob(p []byte, fds []int) (*job, error) {
 		}
 		j.entries = append(j.entries, e)
 	}
+	if len(s.counters) == counterFiles {
+		j.counters = (*[counterFiles]uintptr)(s.counters)
+	}
 	if r.err != nil {
 		return nil, fmt.Errorf("decoding a request: %w", r.err)
 	}
@@ -63,9 +63,6 @@ func (s *slot) prepareJob(p []byte, fds []int) (*job, error) {
 		{unix.RLIMIT_CPU, cpu, cpu + 1},
 		{unix.RLIMIT_FSIZE, fileSize, fileSize},
 		{unix.RLIMIT_NOFILE, openFiles, openFiles},
-	}
-	if flags&flagJoinRate != 0 {
-		j.joins = s.joins
 	}
 	if flags&flagCloneInto != 0 {
 		if len(fds) == 0 {
@@ -126,7 +123,7 @@ func (s *slot) prepareLandlock(j *job) {
 	j.devRule.fd = s.dev
 }
 
-// prepareStarted lays out the message that the stub sends when the program runs: one byte and two or three descriptors
+// prepareStarted lays out the message that the stub sends when the program runs: a Started and two or three descriptors
 // (unix(7), SCM_RIGHTS).
 func prepareStarted(j *job) {
 	n := 2
@@ -138,9 +135,8 @@ func prepareStarted(j *job) {
 	h.Level, h.Type = unix.SOL_SOCKET, unix.SCM_RIGHTS
 	h.SetLen(unix.CmsgLen(n * 4))
 	j.startedFDs = (*[3]int32)(unsafe.Pointer(&space[unix.CmsgLen(0)]))
-	kind := []byte{MsgStarted}
-	iov := &unix.Iovec{Base: &kind[0]}
-	iov.SetLen(1)
+	iov := &unix.Iovec{Base: (*byte)(unsafe.Pointer(&j.started))}
+	iov.SetLen(int(unsafe.Sizeof(j.started)))
 	j.startedMsg = &unix.Msghdr{Iov: iov, Iovlen: 1, Control: &space[0]}
 	j.startedMsg.SetControllen(unix.CmsgSpace(n * 4))
 }

@@ -27,15 +27,15 @@ const (
 	StepCgroup
 	StepCredentials
 	StepLandlock
-	StepSeccomp
 	StepExec // execve; with errno 0: the program ran
+	StepTell // telling the driver of it
 )
 
 // String names the step as error messages do.
 func (s Step) String() string {
 	names := [...]string{
 		"clone the stub", "mount the run's folders", "place files", "clone the program", "set up streams",
-		"set limits", "join the cgroup", "drop privileges", "restrict with landlock", "load the seccomp filter", "execute",
+		"set limits", "prepare the cgroup", "drop privileges", "restrict with landlock", "execute", "tell the driver",
 	}
 	if int(s) < len(names) {
 		return names[s]
@@ -69,37 +69,33 @@ const (
 
 // job is the data of one run. The first part is prepared by the init, the second filled in on the way.
 type job struct {
-	argv0      *byte
-	argv, envv **byte
-	stdio      [3]uintptr
-	terminal   bool
-	wantDir    bool
-	tmpfsData  *byte
-	entries    []entry
-	rlimits    [4]rlimit
-	control    uintptr // the socket to the driver
-
-	stubFlags    uintptr    // of the clone that makes the stub
-	joins        []uintptr  // version 1: group files to write "0" to
-	cloneArgs    *cloneArgs // version 2: for clone3 into the group; else nil
+	argv0        *byte
+	argv, envv   **byte
+	stdio        [3]uintptr
+	terminal     bool
+	wantDir      bool
+	tmpfsData    *byte
+	entries      []entry
+	rlimits      [4]rlimit
+	token        uintptr                // see Setup.Token
+	counters     *[counterFiles]uintptr // on version 1; else nil
+	cloneArgs    *cloneArgs             // version 2: for clone3 into the group; else nil
 	landlock     bool
 	landlockAttr landlockRuleset
 	boxRule      landlockPathBeneath
 	devRule      landlockPathBeneath
-	filter       *unix.SockFprog
-	filterFlags  uintptr
 	startedMsg   *unix.Msghdr
 	startedFDs   *[3]int32 // where startedMsg's control data holds the descriptors
 
-	step       Step
-	errno      syscall.Errno
+	started    Started
+	done       Done
+	told       bool // the stub has sent done
 	pidfd      int32
 	waitStatus uint32
-	status     uint32
-	exited     bool
-	joined     unix.Timespec // CPU time of the program's process when it joined the group
-	executed   unix.Timespec // the same, last thing before execve
-	start, end unix.Timespec // CLOCK_MONOTONIC
+	usage      unix.Rusage
+	number     [32]byte
+	stubCPU    int64 // CPU time of the stub when it went on after the execve
+	clock      unix.Timespec
 	noSignals  uint64
 }
 
@@ -129,6 +125,10 @@ var (
 	procType  = [...]byte{'p', 'r', 'o', 'c', 0}
 	tmpfsType = [...]byte{'t', 'm', 'p', 'f', 's', 0}
 	zeroText  = [...]byte{'0'}
+	oomPath   = [...]byte{
+		'/', 'p', 'r', 'o', 'c', '/', 's', 'e', 'l', 'f', '/', 'o', 'o', 'm', '_', 's', 'c', 'o', 'r', 'e', '_', 'a', 'd', 'j', 0,
+	}
+	oomText = [...]byte{'1', '0', '0', '0'}
 	// procData hides the processes of others, the stub's among them, and everything that is not about a process
 	// (proc(5): hidepid, subset; per mount since Linux 5.8).
 	procData = [...]byte{
@@ -137,16 +137,18 @@ var (
 	}
 )
 
-// Ids inside the slot's user namespace. Both are mapped to host ids that nobody else has.
-const (
-	initID    = 0
-	programID = 1
-)
+// programID is the program's uid and gid inside the slot's user namespace. It is mapped to a host id that nobody else
+// has; 0, another, is the init's and the stub's.
+const programID = 1
 
-// vfork makes a process by clone (args: flags, stack, parent_tid) or clone3 (args, size).
+// stubFlags are the flags of the clone that makes the stub.
+const stubFlags = unix.CLONE_VM | unix.CLONE_VFORK | unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWIPC |
+	floorFlags | uintptr(unix.SIGCHLD)
+
+// vfork makes a process by clone (args: flags, stack, parent_tid) or clone3 (args, size). The kernel ignores a6.
 //
 //go:noescape
-func vfork(trap, a1, a2, a3 uintptr) (pid, errno uintptr)
+func vfork(trap, a1, a2, a3, a6 uintptr) (pid, errno uintptr)
 
 //go:nosplit
 //go:norace
@@ -175,7 +177,7 @@ func exit(code uintptr) {
 //go:nosplit
 //go:norace
 func fail(j *job, e syscall.Errno) {
-	j.errno = e
+	j.done.Errno = e
 	exit(127)
 }
 
@@ -187,7 +189,7 @@ func fail(j *job, e syscall.Errno) {
 //go:norace
 //go:nocheckptr
 func spawnStub(j *job) (pid uintptr, errno uintptr) {
-	pid, errno = vfork(unix.SYS_CLONE, j.stubFlags, 0, 0)
+	pid, errno = vfork(unix.SYS_CLONE, stubFlags, 0, 0, j.token)
 	if pid != 0 || errno != 0 {
 		return pid, errno
 	}
@@ -203,33 +205,96 @@ func spawnStub(j *job) (pid uintptr, errno uintptr) {
 //go:nocheckptr
 func stubProcess(j *job) {
 	mountBox(j)
-	j.step = StepFiles
+	j.done.Step = StepFiles
 	for i := range j.entries {
 		place(j, &j.entries[i])
 	}
-	j.step = StepSpawn
+	j.done.Step = StepSpawn
 	pid, errno := spawnProgram(j)
 	if errno != 0 {
 		fail(j, syscall.Errno(errno))
 	}
-	if j.errno != 0 { // the program's process failed before or in its execve
-		sys6(unix.SYS_WAIT4, pid, 0, unix.WALL, 0, 0)
+	if j.done.Errno != 0 { // the program's process failed before or in its execve
 		exit(1)
 	}
+	if j.counters != nil {
+		j.stubCPU = cpuTime(j)
+	}
 	tellStarted(j)
+	await(j, pid)
+	if j.counters != nil {
+		used := cpuTime(j) - j.stubCPU
+		j.done.CPU = read(j, j.counters[counterCPU]) - j.done.StartCPU - used
+	}
+	sys6(unix.SYS_SENDTO, ControlFD, uintptr(unsafe.Pointer(&j.done)), unsafe.Sizeof(j.done), unix.MSG_NOSIGNAL, 0)
+	j.told = true
+	exit(0) // the driver need not wait for the end of the mounts and namespaces
+}
+
+// The files in job.counters.
+const (
+	counterCPU = iota
+	counterMemory
+	counterPeak
+	counterFiles
+)
+
+// cpuTime is the CPU time of the calling process in nanoseconds. Asking for it brings the group's counter up to date with
+// it, too (task_sched_runtime, kernel/sched/core.c).
+//
+//go:nosplit
+//go:norace
+//go:nocheckptr
+func cpuTime(j *job) int64 {
+	sys(unix.SYS_CLOCK_GETTIME, unix.CLOCK_PROCESS_CPUTIME_ID, uintptr(unsafe.Pointer(&j.clock)), 0)
+	return j.clock.Nano()
+}
+
+// read gives the number in a file of the group.
+//
+//go:nosplit
+//go:norace
+//go:nocheckptr
+func read(j *job, fd uintptr) int64 {
+	size, e := sys6(unix.SYS_PREAD64, fd, uintptr(unsafe.Pointer(&j.number)), unsafe.Sizeof(j.number), 0, 0)
+	if e != 0 {
+		fail(j, e)
+	}
+	var n int64
+	for i := range j.number {
+		if uintptr(i) < size && j.number[i] >= '0' && j.number[i] <= '9' {
+			n = n*10 + int64(j.number[i]-'0')
+		}
+	}
+	return n
+}
+
+// await reaps until the program has ended, ends what it left, and reaps that. When pid 1 has no children there is no
+// process left in its namespace.
+//
+//go:nosplit
+//go:norace
+//go:nocheckptr
+func await(j *job, pid uintptr) {
 	for {
-		r, e := sys6(unix.SYS_WAIT4, ^uintptr(0), uintptr(unsafe.Pointer(&j.waitStatus)), unix.WALL, 0, 0)
+		r, e := sys6(unix.SYS_WAIT4, ^uintptr(0), uintptr(unsafe.Pointer(&j.waitStatus)), unix.WALL,
+			uintptr(unsafe.Pointer(&j.usage)), 0)
 		if e == syscall.EINTR {
 			continue
 		}
-		if e != 0 || r == pid {
-			break
+		if e != 0 { // ECHILD
+			return
 		}
+		if r != pid {
+			continue
+		}
+		sys(unix.SYS_CLOCK_GETTIME, unix.CLOCK_MONOTONIC, uintptr(unsafe.Pointer(&j.clock)), 0)
+		j.done.End = j.clock.Nano()
+		j.done.Status = j.waitStatus
+		j.done.Faults = j.usage.Minflt + j.usage.Majflt
+		// Everything but pid 1 itself. No fork gets away: one that meets a signal does not complete (kernel/fork.c).
+		sys(unix.SYS_KILL, ^uintptr(0), uintptr(unix.SIGKILL), 0)
 	}
-	sys(unix.SYS_CLOCK_GETTIME, unix.CLOCK_MONOTONIC, uintptr(unsafe.Pointer(&j.end)), 0)
-	j.status = j.waitStatus
-	j.exited = true
-	exit(0) // and with pid 1 goes everything else that the program left (pid_namespaces(7))
 }
 
 // mountBox gives the run its own tmpfs with the three writable folders, and its own /proc.
@@ -238,24 +303,29 @@ func stubProcess(j *job) {
 //go:norace
 //go:nocheckptr
 func mountBox(j *job) {
-	j.step = StepMount
+	j.done.Step = StepMount
 	box, work := uintptr(unsafe.Pointer(&boxPath)), uintptr(unsafe.Pointer(&workPath))
-	if _, e := sys6(unix.SYS_MOUNT, uintptr(unsafe.Pointer(&tmpfsType)), box, uintptr(unsafe.Pointer(&tmpfsType)),
-		unix.MS_NOSUID|unix.MS_NODEV, uintptr(unsafe.Pointer(j.tmpfsData))); e != 0 {
-		fail(j, e)
-	}
+	mount(j, uintptr(unsafe.Pointer(&tmpfsType)), box, uintptr(unsafe.Pointer(&tmpfsType)),
+		unix.MS_NOSUID|unix.MS_NODEV, uintptr(unsafe.Pointer(j.tmpfsData)))
 	mkdir(j, work, 0o755)
 	if _, e := sys6(unix.SYS_FCHOWNAT, atCWD, work, programID, programID, 0); e != 0 {
 		fail(j, e)
 	}
 	mkdir(j, uintptr(unsafe.Pointer(&tmpPath)), 0o1777)
 	mkdir(j, uintptr(unsafe.Pointer(&shmPath)), 0o1777)
-	if _, e := sys6(unix.SYS_MOUNT, uintptr(unsafe.Pointer(&procType)), uintptr(unsafe.Pointer(&procPath)),
-		uintptr(unsafe.Pointer(&procType)), unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC,
-		uintptr(unsafe.Pointer(&procData))); e != 0 {
+	mount(j, uintptr(unsafe.Pointer(&procType)), uintptr(unsafe.Pointer(&procPath)), uintptr(unsafe.Pointer(&procType)),
+		unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, uintptr(unsafe.Pointer(&procData)))
+	if _, e := sys(unix.SYS_CHDIR, work, 0, 0); e != 0 {
 		fail(j, e)
 	}
-	if _, e := sys(unix.SYS_CHDIR, work, 0, 0); e != 0 {
+}
+
+// mount is mount(2) with the token in the register that the call does not use, where the slot's filter looks for it.
+//
+//go:nosplit
+//go:norace
+func mount(j *job, source, target, kind, flags, data uintptr) {
+	if _, _, e := syscall.RawSyscall6(unix.SYS_MOUNT, source, target, kind, flags, data, j.token); e != 0 {
 		fail(j, e)
 	}
 }
@@ -304,9 +374,7 @@ func place(j *job, f *entry) {
 	sys(unix.SYS_CLOSE, fd, 0, 0)
 	if f.kind == entryArtifact {
 		// The bind takes nosuid, nodev and read-only from the artifacts mount of the slot's root.
-		if _, e := sys6(unix.SYS_MOUNT, uintptr(unsafe.Pointer(f.from)), path, 0, unix.MS_BIND, 0); e != 0 {
-			fail(j, e)
-		}
+		mount(j, uintptr(unsafe.Pointer(f.from)), path, 0, unix.MS_BIND, 0)
 	}
 }
 
@@ -319,20 +387,28 @@ func tellStarted(j *job) {
 	j.startedFDs[0] = j.pidfd
 	self, e := sys(unix.SYS_PIDFD_OPEN, 1, 0, 0) // of itself: it is pid 1 here
 	if e != 0 {
-		fail(j, e)
+		failTelling(j, e)
 	}
 	j.startedFDs[1] = int32(self)
 	if j.wantDir {
 		dir, e := sys6(unix.SYS_OPENAT, atCWD, uintptr(unsafe.Pointer(&workPath)),
 			unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0, 0)
 		if e != 0 {
-			fail(j, e)
+			failTelling(j, e)
 		}
 		j.startedFDs[2] = int32(dir)
 	}
-	if _, e := sys(unix.SYS_SENDMSG, j.control, uintptr(unsafe.Pointer(j.startedMsg)), unix.MSG_NOSIGNAL); e != 0 {
-		fail(j, e)
+	j.started.Start = j.done.Start
+	if _, e := sys(unix.SYS_SENDMSG, ProcessFD, uintptr(unsafe.Pointer(j.startedMsg)), unix.MSG_NOSIGNAL); e != 0 {
+		failTelling(j, e)
 	}
+}
+
+//go:nosplit
+//go:norace
+func failTelling(j *job, e syscall.Errno) {
+	j.done.Step = StepTell
+	fail(j, e)
 }
 
 // spawnProgram makes the program's process and returns once it has executed the program or failed to.
@@ -343,106 +419,14 @@ func tellStarted(j *job) {
 //go:nocheckptr
 func spawnProgram(j *job) (pid uintptr, errno uintptr) {
 	if j.cloneArgs != nil {
-		pid, errno = vfork(unix.SYS_CLONE3, uintptr(unsafe.Pointer(j.cloneArgs)), unsafe.Sizeof(cloneArgs{}), 0)
+		pid, errno = vfork(unix.SYS_CLONE3, uintptr(unsafe.Pointer(j.cloneArgs)), unsafe.Sizeof(cloneArgs{}), 0, 0)
 	} else {
 		pid, errno = vfork(unix.SYS_CLONE, unix.CLONE_VM|unix.CLONE_VFORK|unix.CLONE_PIDFD|uintptr(unix.SIGCHLD), 0,
-			uintptr(unsafe.Pointer(&j.pidfd)))
+			uintptr(unsafe.Pointer(&j.pidfd)), 0)
 	}
 	if pid != 0 || errno != 0 {
 		return pid, errno
 	}
 	programProcess(j)
 	return 0, 0
-}
-
-// programProcess is X until its execve: it gives up, step by step, all that a program must not have.
-//
-//go:noinline
-//go:nosplit
-//go:norace
-//go:nocheckptr
-func programProcess(j *job) {
-	j.step = StepStdio
-	sys(unix.SYS_SETSID, 0, 0, 0) // no terminal of anybody else's (TIOCSTI, ioctl_tty(2))
-	for i := range j.stdio {
-		if _, e := sys(unix.SYS_DUP3, j.stdio[i], uintptr(i), 0); e != 0 {
-			fail(j, e)
-		}
-	}
-	if j.terminal {
-		if _, e := sys(unix.SYS_IOCTL, 0, unix.TIOCSCTTY, 0); e != 0 {
-			fail(j, e)
-		}
-	}
-	sys(unix.SYS_UMASK, 0o022, 0, 0)
-	j.step = StepRlimit
-	for i := range j.rlimits {
-		l := &j.rlimits[i]
-		if _, e := sys6(unix.SYS_PRLIMIT64, 0, l.which, uintptr(unsafe.Pointer(&l.cur)), 0, 0); e != 0 {
-			fail(j, e)
-		}
-	}
-	if j.landlock {
-		restrictWrites(j)
-	}
-	j.step = StepCgroup
-	sys(unix.SYS_CLOCK_GETTIME, unix.CLOCK_PROCESS_CPUTIME_ID, uintptr(unsafe.Pointer(&j.joined)), 0)
-	for i := range j.joins {
-		if _, e := sys(unix.SYS_WRITE, j.joins[i], uintptr(unsafe.Pointer(&zeroText)), 1); e != 0 {
-			fail(j, e)
-		}
-	}
-	j.step = StepCredentials
-	if _, e := sys(unix.SYS_SETRESGID, programID, programID, programID); e != 0 {
-		fail(j, e)
-	}
-	// All capability sets but the bounding set, which is empty already, are cleared by this (capabilities(7)).
-	if _, e := sys(unix.SYS_SETRESUID, programID, programID, programID); e != 0 {
-		fail(j, e)
-	}
-	if _, e := sys(unix.SYS_CLOSE_RANGE, 3, ^uintptr(0)>>32, 0); e != 0 {
-		fail(j, e)
-	}
-	sys6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&j.noSignals)), 0, 8, 0)
-	j.step = StepSeccomp
-	if _, e := sys(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, j.filterFlags, uintptr(unsafe.Pointer(j.filter))); e != 0 {
-		fail(j, e)
-	}
-	j.step = StepExec
-	sys(unix.SYS_CLOCK_GETTIME, unix.CLOCK_MONOTONIC, uintptr(unsafe.Pointer(&j.start)), 0)
-	sys(unix.SYS_CLOCK_GETTIME, unix.CLOCK_PROCESS_CPUTIME_ID, uintptr(unsafe.Pointer(&j.executed)), 0)
-	_, e := sys(unix.SYS_EXECVE, uintptr(unsafe.Pointer(j.argv0)), uintptr(unsafe.Pointer(j.argv)),
-		uintptr(unsafe.Pointer(j.envv)))
-	fail(j, e)
-}
-
-// restrictWrites leaves the program write access to its own folders and to /dev only. Mounts say the same already; what
-// this adds is /proc/self: no write to mem, which ignores page protection, or to any other of its files (landlock(7)).
-//
-//go:nosplit
-//go:norace
-//go:nocheckptr
-func restrictWrites(j *job) {
-	j.step = StepLandlock
-	set, e := sys(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&j.landlockAttr)), unsafe.Sizeof(j.landlockAttr), 0)
-	if e != 0 {
-		fail(j, e)
-	}
-	box, e := sys6(unix.SYS_OPENAT, atCWD, uintptr(unsafe.Pointer(&boxPath)), unix.O_PATH|unix.O_CLOEXEC, 0, 0)
-	if e != 0 {
-		fail(j, e)
-	}
-	j.boxRule.fd = int32(box)
-	for i := 0; i < 2; i++ {
-		rule := &j.boxRule
-		if i == 1 {
-			rule = &j.devRule
-		}
-		if _, e := sys6(unix.SYS_LANDLOCK_ADD_RULE, set, unix.LANDLOCK_RULE_PATH_BENEATH, uintptr(unsafe.Pointer(rule)), 0, 0); e != 0 {
-			fail(j, e)
-		}
-	}
-	if _, e := sys(unix.SYS_LANDLOCK_RESTRICT_SELF, set, 0, 0); e != 0 {
-		fail(j, e)
-	}
 }

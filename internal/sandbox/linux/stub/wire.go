@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"syscall"
+	"unsafe"
 )
 
-// Setup is the driver's first message to the init, as JSON: what the slot's root looks like.
+// Setup is the driver's first message to the init, as JSON in a file: what the slot is like. With it come, on control groups
+// of version 1, the files of cgroup.Group's StubFiles.
 type Setup struct {
 	Hostname   string    // of the slot's uts namespace
 	Mountpoint string    // an empty host folder to build the root on
@@ -16,15 +19,14 @@ type Setup struct {
 	Links      []Link    // symbolic links in the root
 	Files      []EtcFile // small files in the root
 	Devices    []string  // device nodes of the host's /dev
-	// AlwaysJoin is how many of the passed version 1 group files every program joins; the rest are for runs with a
-	// CPU rate. On version 2 each request brings the group to clone into.
-	AlwaysJoin int
 	// Landlock asks for the Landlock layer.
 	Landlock bool
 	// Filter is the seccomp program: 8 bytes for each instruction, in the host's byte order.
 	Filter []byte
 	// FilterFlags are the flags of seccomp(2).
 	FilterFlags uint32
+	// Token lets the init and the stub, but no program, through the filter's rules for mounts and namespaces.
+	Token uint64
 	// CoreLimit is RLIMIT_CORE, soft and hard (core(5): 1 is what keeps a piped core_pattern quiet).
 	CoreLimit uint64
 }
@@ -46,7 +48,6 @@ const (
 	flagTerminal  = 1 << iota // fd 0 becomes the controlling terminal
 	flagWorkDir               // send a descriptor of the working folder
 	flagBodyFile              // the request is in a passed file
-	flagJoinRate              // join the version 1 groups of a CPU rate, too
 	flagCloneInto             // the version 2 group to clone into is passed
 )
 
@@ -55,7 +56,6 @@ const (
 type Request struct {
 	Terminal   bool
 	WorkDir    bool
-	JoinRate   bool
 	CloneInto  bool
 	TmpfsBytes uint64
 	TmpfsNodes uint64
@@ -80,9 +80,6 @@ type RequestFile struct {
 // the send buffer (net.core.wmem_default, 212,992 bytes where nobody changed it; unix(7)).
 const MaxInline = 96 << 10
 
-// requestHeader is the number of fixed bytes at the start of a request.
-const requestHeader = 4 + 5*8 + 4*4
-
 // Append encodes r. Every string is followed by a NUL, so that the init can point into the buffer where C wants strings.
 func (r *Request) Append(b []byte) []byte {
 	var flags uint32
@@ -91,9 +88,6 @@ func (r *Request) Append(b []byte) []byte {
 	}
 	if r.WorkDir {
 		flags |= flagWorkDir
-	}
-	if r.JoinRate {
-		flags |= flagJoinRate
 	}
 	if r.CloneInto {
 		flags |= flagCloneInto
@@ -192,54 +186,62 @@ func (r *reader) count(min int) int {
 
 // Kinds of message from inside the slot to the driver: the first byte of a packet.
 const (
-	// MsgReady: the root is built. Sent once by the init.
+	// MsgReady: the root is built. Sent once, by the init.
 	MsgReady = 'R'
-	// MsgStarted: the program was executed. Sent by the stub with pidfds of program and stub, and of the
-	// working folder if asked for.
+	// MsgStarted: the program was executed. Sent by the stub on the socket for processes, with a Started and descriptors
+	// of the program, of the stub and, if asked for, of the working folder.
 	MsgStarted = 'S'
-	// MsgDone: nothing of the run is left. Sent by the init; a Done follows.
+	// MsgDone: all processes of the program are gone. A Done.
 	MsgDone = 'D'
+	// MsgIdle: mounts and namespaces of the run are gone, too. Sent by the init after each Done.
+	MsgIdle = 'I'
 	// MsgFailed: the slot is of no use any more; the text says why.
 	MsgFailed = 'F'
 )
 
-// Done is the end of a run as the init reports it.
+// Done is the end of a run. It is sent as it lies in memory: by the stub once the last process of the program is gone, or by
+// the init when the stub was killed.
 type Done struct {
-	Step      Step   // how far it came
-	Errno     uint32 // why it went no further, or 0
-	Status    uint32 // wait status of the program, when Step is StepExec and Errno is 0
-	Killed    bool   // the stub was killed before the program ended
-	WallNanos uint64 // from exec to the end of the program
-	CPUNanos  uint64 // CPU time between joining the group and exec: the driver takes it off
+	kind   byte
+	Killed bool // the stub was killed before the program ended
+	_      [2]byte
+	Step   Step          // how far the run came
+	Errno  syscall.Errno // why it went no further, or 0
+	Status uint32        // wait status of the program, when it ran and was not killed with the stub
+	_      uint32
+	Start  int64 // CLOCK_MONOTONIC at execve, in nanoseconds
+	End    int64 // the same when the program had ended
+	// StartCPU and StartMemory are cgroup.Start.
+	StartCPU, StartMemory int64
+	// CPU is the program's CPU time as the stub read it on version 1, in nanoseconds; else -1.
+	CPU int64
+	// Faults is how often the program's first process touched a page for the first time.
+	Faults int64
 }
 
-// doneSize is the size of an encoded Done with its kind byte.
-const doneSize = 1 + 4 + 4 + 4 + 1 + 8 + 8
-
-// Append encodes d with its kind byte.
-func (d *Done) Append(b []byte) []byte {
-	le := binary.LittleEndian
-	b = append(b, MsgDone)
-	b = le.AppendUint32(b, uint32(d.Step))
-	b = le.AppendUint32(b, d.Errno)
-	b = le.AppendUint32(b, d.Status)
-	var killed byte
-	if d.Killed {
-		killed = 1
-	}
-	b = append(b, killed)
-	b = le.AppendUint64(b, d.WallNanos)
-	return le.AppendUint64(b, d.CPUNanos)
+// Started says when a program was executed.
+type Started struct {
+	kind  byte
+	_     [7]byte
+	Start int64 // CLOCK_MONOTONIC, in nanoseconds
 }
 
 // ParseDone decodes a packet of kind MsgDone.
 func ParseDone(p []byte) (Done, error) {
-	if len(p) != doneSize || p[0] != MsgDone {
-		return Done{}, fmt.Errorf("message of %d bytes is not an end of run", len(p))
+	var d Done
+	if len(p) != int(unsafe.Sizeof(d)) || p[0] != MsgDone {
+		return d, fmt.Errorf("message of %d bytes is not an end of run", len(p))
 	}
-	r := reader{b: p[1:]}
-	return Done{
-		Step: Step(r.u32()), Errno: r.u32(), Status: r.u32(), Killed: r.take(1)[0] == 1,
-		WallNanos: r.u64(), CPUNanos: r.u64(),
-	}, nil
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(&d)), len(p)), p)
+	return d, nil
+}
+
+// ParseStarted decodes a packet of kind MsgStarted.
+func ParseStarted(p []byte) (Started, error) {
+	var s Started
+	if len(p) != int(unsafe.Sizeof(s)) || p[0] != MsgStarted {
+		return s, fmt.Errorf("message of %d bytes is not the start of a run", len(p))
+	}
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(&s)), len(p)), p)
+	return s, nil
 }
