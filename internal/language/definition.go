@@ -1,0 +1,178 @@
+package language
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"regexp"
+
+	"github.com/goccy/go-yaml"
+)
+
+// Definition is one language's YAML file. docs/languages/adding.md describes every field.
+type Definition struct {
+	ID         string              `yaml:"id"`
+	Name       string              `yaml:"name"`
+	Aliases    []string            `yaml:"aliases"`
+	Extensions []string            `yaml:"extensions"` // with the dot, in lower case
+	Source     SourceRule          `yaml:"source"`
+	Requires   map[string][]string `yaml:"requires"` // tool -> candidate paths; the first that exists is used
+	Install    Install             `yaml:"install"`
+	Folders    []string            `yaml:"folders"` // host folders that the sandbox must show besides the usual ones
+	Version    VersionRule         `yaml:"version"`
+	Options    []Option            `yaml:"options"`
+	Conflicts  []Conflict          `yaml:"conflicts"`
+	Env        []string            `yaml:"environment"` // "KEY=value", for compile and run
+	Compile    *Phase              `yaml:"compile"`     // nil: interpreted
+	Run        Phase               `yaml:"run"`
+	Samples    []Sample            `yaml:"samples"`
+}
+
+// SourceRule says how a submission's files are named.
+type SourceRule struct {
+	Name       string `yaml:"name"`       // of a source without a name
+	Naming     string `yaml:"naming"`     // "" or "java": after the public class
+	Executable bool   `yaml:"executable"` // the file itself is run
+	MaxMiB     int64  `yaml:"max_mib"`    // size limit of one file, when more than the usual one is needed
+}
+
+// Install says how the toolchain gets onto a host.
+type Install struct {
+	Apt     []string `yaml:"apt"`
+	NPM     []string `yaml:"npm"`     // global packages below /usr/local
+	Prepare string   `yaml:"prepare"` // a script of languages/prepare
+	Target  string   `yaml:"target"`  // its argument
+}
+
+// VersionRule says how the version is found.
+type VersionRule struct {
+	Args    []string `yaml:"args"`
+	Pattern string   `yaml:"pattern"` // the first group is the version
+	Option  string   `yaml:"option"`  // id@VALUE also sets this option, if VALUE is one of its values
+
+	args []template
+}
+
+// Option is something that a request may choose.
+type Option struct {
+	Name        string   `yaml:"name"`
+	Aliases     []string `yaml:"aliases"`
+	Description string   `yaml:"description"`
+	Prefixes    []string `yaml:"prefixes"` // taken off a value: "-O2" is "2"
+	Multiple    bool     `yaml:"multiple"` // several values, joined by commas
+	Default     string   `yaml:"default"`
+	Values      []Value  `yaml:"values"`
+}
+
+// Value is one value of an option, and the arguments that it stands for.
+type Value struct {
+	Name string   `yaml:"name"`
+	Args []string `yaml:"args"`
+}
+
+// Conflict names values of two options that do not go together.
+type Conflict struct {
+	Option     string   `yaml:"option"`
+	Values     []string `yaml:"values"`
+	With       string   `yaml:"with"`
+	WithValues []string `yaml:"with_values"`
+	Hint       string   `yaml:"hint"`
+}
+
+// Phase is one command: the compiler's or the program's.
+type Phase struct {
+	Args         []string      `yaml:"args"`
+	Outputs      []string      `yaml:"outputs"` // compile only: patterns of path.Match; a leading "**/" is any depth
+	Env          []string      `yaml:"env"`
+	Limits       Limits        `yaml:"limits"`
+	Heap         Derived       `yaml:"heap"`  // {heap_mib}, from the memory limit
+	Stack        Derived       `yaml:"stack"` // {stack_kib}, from the stack limit
+	MemoryErrors []MemoryError `yaml:"memory_errors"`
+
+	args, env []template
+}
+
+// Limits are what a language needs beyond the defaults; 0 keeps the default.
+type Limits struct {
+	CPUTimeMS  int64 `yaml:"cpu_time_ms"`
+	WallTimeMS int64 `yaml:"wall_time_ms"`
+	MemoryMiB  int64 `yaml:"memory_mib"`
+	StackMiB   int64 `yaml:"stack_mib"`
+	Processes  int   `yaml:"processes"`
+	OutputKiB  int64 `yaml:"output_kib"`
+	FileMiB    int64 `yaml:"file_mib"`
+	FileCount  int   `yaml:"file_count"`
+}
+
+// Derived is how a runtime's own limit follows from the sandbox's: that one less a reserve, within bounds.
+type Derived struct {
+	ReserveMiB int64 `yaml:"reserve_mib"`
+	MinimumMiB int64 `yaml:"minimum_mib"`
+	MaximumMiB int64 `yaml:"maximum_mib"`
+	ReserveKiB int64 `yaml:"reserve_kib"`
+	MinimumKiB int64 `yaml:"minimum_kib"`
+	MaximumKiB int64 `yaml:"maximum_kib"`
+}
+
+// of gives the derived limit in bytes.
+func (d Derived) of(limit int64) int64 {
+	const kib, mib = 1 << 10, 1 << 20
+	limit -= d.ReserveMiB*mib + d.ReserveKiB*kib
+	limit = max(limit, d.MinimumMiB*mib+d.MinimumKiB*kib, kib)
+	if maximum := d.MaximumMiB*mib + d.MaximumKiB*kib; maximum > 0 {
+		limit = min(limit, maximum)
+	}
+	return limit
+}
+
+// MemoryError is an end by which a runtime says that it ran out of memory by itself, before the kernel enforced the limit.
+// All that is given must hold.
+type MemoryError struct {
+	ExitCode *int   `yaml:"exit_code"`
+	Signal   string `yaml:"signal"`
+	Stdout   string `yaml:"stdout"` // regular expressions
+	Stderr   string `yaml:"stderr"`
+
+	stdout, stderr *regexp.Regexp
+}
+
+// Matches reports whether the end of a run is this error. signal is "" after an exit.
+func (m *MemoryError) Matches(exitCode int, signal string, stdout, stderr []byte) bool {
+	if m.Signal != signal || m.ExitCode != nil && *m.ExitCode != exitCode {
+		return false
+	}
+	return (m.stdout == nil || m.stdout.Match(stdout)) && (m.stderr == nil || m.stderr.Match(stderr))
+}
+
+// Sample is a small program that shows that the language works.
+type Sample struct {
+	Name     string `yaml:"name"`
+	Source   string `yaml:"source"`
+	Base64   string `yaml:"base64"` // instead of Source, when that is not text
+	Stdin    string `yaml:"stdin"`
+	Stdout   string `yaml:"stdout"`
+	ExitCode int    `yaml:"exit_code"`
+}
+
+// Decode reads one definition. file is its name, of which the stem must be the id. Errors name file, line and field.
+func Decode(file string, data []byte) (*Definition, error) {
+	d := &Definition{}
+	decoder := yaml.NewDecoder(bytes.NewReader(data), yaml.DisallowUnknownField())
+	if err := decoder.Decode(d); err != nil {
+		var syntax yaml.Error
+		if errors.As(err, &syntax) && syntax.GetToken() != nil {
+			at := syntax.GetToken().Position
+			return nil, fmt.Errorf("%s:%d:%d: %s", file, at.Line, at.Column, syntax.GetMessage())
+		}
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if err := d.check(file); err != nil {
+		return nil, located(file, data, err)
+	}
+	return d, nil
+}
+
+// defaultEnv is the environment of every compiler and program; a definition's own entries come after it and win.
+func defaultEnv() []string {
+	return []string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp", "TMPDIR=/tmp", "LANG=C.UTF-8", "LC_ALL=C.UTF-8", "TZ=UTC"}
+}
