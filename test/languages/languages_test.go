@@ -1,0 +1,124 @@
+// Package languages runs the samples of every language through the real binary. A language of the list that is not
+// available is a failure: run.sh installs them all.
+package languages
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"assay/internal/language"
+	definitions "assay/languages"
+)
+
+var binary, runDir string // set by TestMain
+
+func TestMain(m *testing.M) {
+	code, err := testMain(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func testMain(m *testing.M) (code int, err error) {
+	dir, err := os.MkdirTemp("", "assay-languages-")
+	if err != nil {
+		return 1, err
+	}
+	defer os.RemoveAll(dir)
+	if runDir, err = os.MkdirTemp("/run", "assay-languages-"); err != nil {
+		return 1, err
+	}
+	defer os.RemoveAll(runDir)
+	// The processes of slots are other users, and must be able to enter.
+	if err := os.Chmod(runDir, 0o711); err != nil {
+		return 1, err
+	}
+	binary = filepath.Join(dir, "assay")
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", binary, "assay/cmd/assay")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return 1, fmt.Errorf("building assay: %w\n%s", err, out)
+	}
+	return m.Run(), nil
+}
+
+func TestSamples(t *testing.T) {
+	t.Parallel()
+	names, err := fs.Glob(definitions.Files, "*.yaml")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("%d definitions, %v", len(names), err)
+	}
+	for _, name := range names {
+		data, err := fs.ReadFile(definitions.Files, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := language.Decode(name, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(d.Samples) == 0 {
+			t.Errorf("%s has no sample", d.ID)
+		}
+		for _, s := range d.Samples {
+			t.Run(d.ID+"/"+s.Name, func(t *testing.T) {
+				t.Parallel()
+				sample(t, d, s)
+			})
+		}
+	}
+}
+
+func sample(t *testing.T, d *language.Definition, s language.Sample) {
+	t.Helper()
+	source := []byte(s.Source)
+	if s.Base64 != "" {
+		var err error
+		if source, err = base64.StdEncoding.DecodeString(s.Base64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "program")
+	if err := os.WriteFile(path, source, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), binary, "run", "--json", "--run-dir", runDir, "--language", d.ID, path)
+	cmd.Stdin = strings.NewReader(s.Stdin)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, stderr(err))
+	}
+	var r struct {
+		Status   string
+		Stdout   string
+		Stderr   string
+		Message  string
+		ExitCode *int `json:"exit_code"`
+		Compile  *struct{ Stderr string }
+	}
+	if err := json.Unmarshal(out, &r); err != nil {
+		t.Fatal(err)
+	}
+	if r.Stdout != s.Stdout || r.ExitCode == nil || *r.ExitCode != s.ExitCode {
+		t.Errorf("%s\nwant stdout %q and exit code %d", out, s.Stdout, s.ExitCode)
+	}
+	if (d.Compile != nil) != (r.Compile != nil) {
+		t.Errorf("compile is %v, but the definition says otherwise", r.Compile)
+	}
+}
+
+func stderr(err error) string {
+	if exit, ok := err.(*exec.ExitError); ok { //nolint:errorlint // Output gives it as it is
+		return string(exit.Stderr)
+	}
+	return ""
+}
