@@ -73,7 +73,7 @@ func checkName(name string) error {
 // request sends a command to the slot.
 func (s *slot) request(c *sandbox.Command, pass [3]*os.File) error {
 	q := stub.Request{
-		Terminal: c.Terminal != nil, WorkDir: len(c.Outputs) > 0,
+		Terminal: c.Terminal != nil, WorkDir: len(c.Outputs) > 0, Rate: c.Limits.CPUPercent > 0,
 		Stack: uint64(c.Limits.Stack), FileSize: uint64(c.Limits.FileBytes),
 		// Only a backstop, in whole seconds and for each process alone: the driver watches the group's CPU time.
 		CPUSeconds: uint64((c.Limits.CPUTime+time.Second-1)/time.Second) + 1,

@@ -100,6 +100,12 @@ func (d *Driver) newSlot(number int) (_ *slot, err error) {
 
 // setUp sends the set-up and waits for the answer.
 func (s *slot) setUp(setup stub.Setup) error {
+	always, rate := s.group.JoinFiles()
+	files := append(append([]*os.File{}, always...), s.group.StubFiles()...)
+	setup.Joins, setup.Counters, setup.HasRate = len(always), len(s.group.StubFiles()), rate != nil
+	if rate != nil {
+		files = append(files, rate)
+	}
 	p, err := json.Marshal(setup)
 	if err != nil {
 		return err
@@ -110,7 +116,7 @@ func (s *slot) setUp(setup stub.Setup) error {
 	}
 	defer body.Close()
 	fds := []int{int(body.Fd())}
-	for _, f := range s.group.StubFiles() {
+	for _, f := range files {
 		fds = append(fds, int(f.Fd()))
 	}
 	if err := s.control.send(stub.BodyFileRequest(), fds); err != nil {
@@ -120,11 +126,7 @@ func (s *slot) setUp(setup stub.Setup) error {
 	if err != nil {
 		return err
 	}
-	if err := m.expect(stub.MsgReady); err != nil {
-		return err
-	}
-	// Its first thread makes all runs.
-	return s.group.Adopt(s.cmd.Process.Pid)
+	return m.expect(stub.MsgReady)
 }
 
 // memoryFile is an unnamed file in memory with some content.

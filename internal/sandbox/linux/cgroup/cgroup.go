@@ -3,10 +3,10 @@
 // Each slot has one group, kept from run to run: making groups is slow, and deleted ones linger in the kernel. A run begins with
 // Prepare, which sets the limits; all that is read afterwards is a difference.
 //
-// On version 2 a program is cloned into its group, which holds nothing else. On version 1 there is no such clone, and moving a
-// process costs milliseconds when it was not done for a while (the kernel waits for readers, cgroup_threadgroup_rwsem). So
-// there the thread that makes all runs of a slot is moved once, and what it makes inherits the groups; what init and stub
-// use of them is read and taken off.
+// On version 2 a program is cloned into its group, which holds nothing else. On version 1 there is no such clone. There the
+// thread that makes all runs of a slot joins once, and what it makes inherits the groups; what init and stub use of
+// them is read and taken off. It joins by itself, as a thread: moving another process takes milliseconds when that was
+// not done for a while, for the kernel then waits until nobody forks (cgroup_procs_write_start, kernel/cgroup/cgroup.c).
 //
 // All groups of an instance lie below one group of its own, which lies below the group that assay was started in. No other group
 // is written to, but for version 2's rule that a group with controllers has no processes of its own: there assay moves
@@ -51,8 +51,10 @@ type Counters struct {
 
 // Group is the control group of one slot. Only CPUTime and Memory are safe for concurrent use.
 type Group interface {
-	// Adopt moves a thread into the group, so that all it makes inherits it (version 1); on version 2 it does nothing.
-	Adopt(tid int) error
+	// JoinFiles are, on version 1, the files to which the thread that makes all runs writes "0", once, so that all it
+	// makes is in the group: those in always at the start, rate before the first run with a CPU rate (nil without that
+	// controller). On version 2 there are none.
+	JoinFiles() (always []*os.File, rate *os.File)
 	// StubFiles are, on version 1, the files that a run's own processes read and write at its execve and end: the CPU time,
 	// the memory, and the peak of memory, which is reset. On version 2 there are none.
 	StubFiles() []*os.File
@@ -308,11 +310,16 @@ func (c counterFile) close() {
 
 // read gives the file's content; buf must be large enough for it.
 func (c counterFile) read(buf []byte) ([]byte, error) {
-	n, err := unix.Pread(int(c.f.Fd()), buf, 0)
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", c.f.Name(), err)
+	for {
+		n, err := unix.Pread(int(c.f.Fd()), buf, 0)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", c.f.Name(), err)
+		}
+		return bytes.TrimSpace(buf[:n]), nil
 	}
-	return bytes.TrimSpace(buf[:n]), nil
 }
 
 // number reads a file with one number in it.
@@ -354,10 +361,16 @@ func field(b []byte, key string) int64 {
 }
 
 func (c counterFile) write(text string) error {
-	if _, err := unix.Pwrite(int(c.f.Fd()), []byte(text), 0); err != nil {
-		return fmt.Errorf("writing %q to %s: %w", text, c.f.Name(), err)
+	for {
+		_, err := unix.Pwrite(int(c.f.Fd()), []byte(text), 0)
+		if err == unix.EINTR {
+			continue // lowering a memory limit gives up when a signal comes, the runtime's own among them
+		}
+		if err != nil {
+			return fmt.Errorf("writing %q to %s: %w", text, c.f.Name(), err)
+		}
+		return nil
 	}
-	return nil
 }
 
 func (c counterFile) set(n int64) error { return c.write(strconv.FormatInt(n, 10)) }

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -65,12 +64,11 @@ func (p *legacyParent) Close() error { return Remove(p.Paths()) }
 
 // legacyGroup is a slot's group in each version 1 hierarchy. Its fields are the open files of those groups.
 type legacyGroup struct {
-	paths   []string
-	always  []string
-	rateDir string // of the cpu controller, when the slot is not in it yet; "" once it is
-	tid     int
-	oomFile *os.File
-	flushed chan struct{}
+	paths    []string
+	joins    []*os.File
+	joinRate *os.File
+	oomFile  *os.File
+	flushed  chan struct{}
 
 	memoryLimit, swapLimit, memoryPeak, memoryNow, memoryOOM counterFile
 	cpuUsage, quota, period                                  counterFile
@@ -101,10 +99,14 @@ func (p *legacyParent) New(name string, oom func()) (_ Group, err error) {
 			return nil, fmt.Errorf("making a slot's group: %w", err)
 		}
 		g.paths = append(g.paths, dir)
+		f, err := os.OpenFile(filepath.Join(dir, "tasks"), os.O_WRONLY, 0)
+		if err != nil {
+			return nil, fmt.Errorf("opening a slot's group: %w", err)
+		}
 		if c == "cpu" {
-			g.rateDir = dir
+			g.joinRate = f
 		} else {
-			g.always = append(g.always, dir)
+			g.joins = append(g.joins, f)
 		}
 	}
 	if err := g.open(p, name); err != nil {
@@ -199,24 +201,7 @@ func (g *legacyGroup) StubFiles() []*os.File {
 	return []*os.File{g.cpuUsage.f, g.memoryNow.f, g.memoryPeak.f}
 }
 
-// Adopt moves one thread, not its process: the others are no part of any run, and would count against the limit on
-// processes (cgroup-v1/cgroups.rst, "tasks").
-func (g *legacyGroup) Adopt(tid int) error {
-	g.tid = tid
-	for _, dir := range g.always {
-		if err := adopt(dir, tid); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func adopt(dir string, tid int) error {
-	if err := os.WriteFile(filepath.Join(dir, "tasks"), []byte(strconv.Itoa(tid)), 0); err != nil {
-		return fmt.Errorf("moving a slot into its group: %w", err)
-	}
-	return nil
-}
+func (g *legacyGroup) JoinFiles() ([]*os.File, *os.File) { return g.joins, g.joinRate }
 
 func (g *legacyGroup) Prepare(l Limits) error {
 	if err := g.setLimits(l); err != nil {
@@ -250,13 +235,6 @@ func (g *legacyGroup) setLimits(l Limits) error {
 	if l.CPUPercent != g.limits.CPUPercent {
 		if g.quota.f == nil {
 			return fmt.Errorf("%w: cpu, which a CPU rate needs", ErrMissing)
-		}
-		// Only now: being in a group of the cpu controller changes how a slot competes with the rest of the host.
-		if g.rateDir != "" {
-			if err := adopt(g.rateDir, g.tid); err != nil {
-				return err
-			}
-			g.rateDir = ""
 		}
 		quota := int64(-1)
 		if l.CPUPercent > 0 {
@@ -346,6 +324,11 @@ func (g *legacyGroup) Counters(start Start) (Counters, error) {
 func (g *legacyGroup) Close() error {
 	if g.oomFile != nil {
 		_ = g.oomFile.Close()
+	}
+	for _, f := range append(g.joins, g.joinRate) {
+		if f != nil {
+			_ = f.Close()
+		}
 	}
 	for _, f := range []counterFile{
 		g.memoryLimit, g.swapLimit, g.memoryPeak, g.memoryNow, g.memoryOOM, g.cpuUsage, g.quota, g.period,

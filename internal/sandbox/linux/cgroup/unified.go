@@ -174,9 +174,9 @@ func (g *unifiedGroup) renew() error {
 	return g.open()
 }
 
-func (g *unifiedGroup) Adopt(int) error       { return nil }
-func (g *unifiedGroup) StubFiles() []*os.File { return nil }
-func (g *unifiedGroup) Dir() *os.File         { return g.dir }
+func (g *unifiedGroup) JoinFiles() ([]*os.File, *os.File) { return nil, nil }
+func (g *unifiedGroup) StubFiles() []*os.File             { return nil }
+func (g *unifiedGroup) Dir() *os.File                     { return g.dir }
 
 func (g *unifiedGroup) Prepare(l Limits) error {
 	if g.used && !g.canReset {

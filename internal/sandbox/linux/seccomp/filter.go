@@ -37,6 +37,7 @@ type check struct {
 	mask   uint32   // 0 compares the whole; else the rule applies if any bit of the mask is set
 	values []uint32 // the rule applies if the argument is one of these, or, with except, none of them
 	except bool
+	given  int  // the rule applies only if this argument, a pointer, is not null; 0 is no such condition
 	token  bool // the rule applies unless the sixth argument, which the call does not have, is the token
 }
 
@@ -163,7 +164,14 @@ func (r rule) code(token uint64) []unix.SockFilter {
 	for i, v := range c.values {
 		code = append(code, jump(unix.BPF_JEQ, v, uint8(len(c.values)-i), 0))
 	}
-	return append(code, ret(no), ret(yes))
+	code = append(code, ret(no))
+	if c.given != 0 {
+		code = append(code,
+			load(argument(c.given)), jump(unix.BPF_JEQ, 0, 0, 3),
+			load(argument(c.given)+4), jump(unix.BPF_JEQ, 0, 0, 1),
+			ret(no))
+	}
+	return append(code, ret(yes))
 }
 
 // tokenCode returns without for the token and with for anything else.

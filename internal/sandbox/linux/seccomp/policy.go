@@ -128,8 +128,7 @@ func policy() []rule {
 		rule{unix.SYS_IOCTL, errno(unix.EPERM), &check{arg: 1, values: []uint32{unix.TIOCSTI, unix.TIOCLINUX}}},
 		// RLIMIT_CORE must stay: a piped core_pattern starts a program of the host as root (core(5)).
 		rule{unix.SYS_SETRLIMIT, errno(unix.EPERM), &check{arg: 0, values: []uint32{unix.RLIMIT_CORE}}},
-		// Of prlimit64 the filter cannot see whether it only reads; reading the core limit is no loss.
-		rule{unix.SYS_PRLIMIT64, errno(unix.EPERM), &check{arg: 1, values: []uint32{unix.RLIMIT_CORE}}},
+		rule{unix.SYS_PRLIMIT64, errno(unix.EPERM), &check{arg: 1, values: []uint32{unix.RLIMIT_CORE}, given: 2}},
 		// Linux, and turning address randomisation off, which sanitizers do, are all that programs need.
 		rule{unix.SYS_PERSONALITY, errno(unix.EPERM), &check{arg: 0, values: []uint32{0, 0xffffffff, addrNoRandomize}, except: true}},
 	)

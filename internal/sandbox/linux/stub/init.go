@@ -27,6 +27,7 @@ const (
 type slot struct {
 	setup    Setup
 	counters []uintptr // cgroup.Group's StubFiles
+	joinRate int       // the group to join for a CPU rate, or -1 when there is none or it was joined
 	null     uintptr   // /dev/null, for streams that nobody wants
 	dev      int32     // /dev, for the landlock rule
 	packet   []byte    // receives requests
@@ -90,8 +91,8 @@ func (s *slot) prepare() error {
 	if err := harden(s.setup.CoreLimit); err != nil {
 		return err
 	}
-	for _, fd := range fds {
-		s.counters = append(s.counters, uintptr(fd))
+	if err := s.takeGroup(fds); err != nil {
+		return err
 	}
 	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -104,6 +105,37 @@ func (s *slot) prepare() error {
 	}
 	s.dev = int32(dev)
 	return s.filter()
+}
+
+// takeGroup joins the version 1 groups with this thread and keeps the files that runs need.
+func (s *slot) takeGroup(fds []int) error {
+	rate := 0
+	if s.setup.HasRate {
+		rate = 1
+	}
+	if len(fds) != s.setup.Joins+s.setup.Counters+rate {
+		return fmt.Errorf("%d files of the cgroup came with the set-up", len(fds))
+	}
+	for _, fd := range fds[:s.setup.Joins] {
+		if err := join(fd); err != nil {
+			return err
+		}
+	}
+	for _, fd := range fds[s.setup.Joins : s.setup.Joins+s.setup.Counters] {
+		s.counters = append(s.counters, uintptr(fd))
+	}
+	s.joinRate = -1
+	if s.setup.HasRate {
+		s.joinRate = fds[len(fds)-1]
+	}
+	return nil
+}
+
+func join(fd int) error {
+	if _, err := unix.Write(fd, []byte("0")); err != nil {
+		return fmt.Errorf("joining the cgroup: %w", err)
+	}
+	return unix.Close(fd)
 }
 
 // filter loads the seccomp program: once for the slot, since loading it takes a tenth of a short run's time. Everything that is

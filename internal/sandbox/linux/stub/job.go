@@ -49,6 +49,13 @@ func (s *slot) prepareJob(p []byte, fds []int) (*job, error) {
 		}
 		j.entries = append(j.entries, e)
 	}
+	// Only now: being in a group of the cpu controller changes how a slot competes with the rest of the host.
+	if flags&flagRate != 0 && s.joinRate >= 0 {
+		if err := join(s.joinRate); err != nil {
+			return nil, err
+		}
+		s.joinRate = -1
+	}
 	if len(s.counters) == counterFiles {
 		j.counters = (*[counterFiles]uintptr)(s.counters)
 	}

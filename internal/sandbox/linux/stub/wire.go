@@ -10,7 +10,7 @@ import (
 )
 
 // Setup is the driver's first message to the init, as JSON in a file: what the slot is like. With it come, on control groups
-// of version 1, the files of cgroup.Group's StubFiles.
+// of version 1, files of cgroup.Group: those to join always, StubFiles, and the one to join for a CPU rate.
 type Setup struct {
 	Hostname   string    // of the slot's uts namespace
 	Mountpoint string    // an empty host folder to build the root on
@@ -19,6 +19,9 @@ type Setup struct {
 	Links      []Link    // symbolic links in the root
 	Files      []EtcFile // small files in the root
 	Devices    []string  // device nodes of the host's /dev
+	// Joins, Counters and HasRate say how many files of each kind came along.
+	Joins, Counters int
+	HasRate         bool
 	// Landlock asks for the Landlock layer.
 	Landlock bool
 	// Filter is the seccomp program: 8 bytes for each instruction, in the host's byte order.
@@ -48,6 +51,7 @@ const (
 	flagTerminal  = 1 << iota // fd 0 becomes the controlling terminal
 	flagWorkDir               // send a descriptor of the working folder
 	flagBodyFile              // the request is in a passed file
+	flagRate                  // join the version 1 group of a CPU rate
 	flagCloneInto             // the version 2 group to clone into is passed
 )
 
@@ -56,6 +60,7 @@ const (
 type Request struct {
 	Terminal   bool
 	WorkDir    bool
+	Rate       bool
 	CloneInto  bool
 	TmpfsBytes uint64
 	TmpfsNodes uint64
@@ -88,6 +93,9 @@ func (r *Request) Append(b []byte) []byte {
 	}
 	if r.WorkDir {
 		flags |= flagWorkDir
+	}
+	if r.Rate {
+		flags |= flagRate
 	}
 	if r.CloneInto {
 		flags |= flagCloneInto
