@@ -102,11 +102,11 @@ func Open(ctx context.Context, o Options) (*Driver, error) {
 		log: o.Logger, instance: in, total: o.Slots,
 		free: make(chan *slot, o.Slots), builds: make(chan int, o.Slots), stop: make(chan struct{}),
 	}
-	binds, links := rootLayout(o.Folders)
+	folders, links := rootLayout(o.Folders)
 	d.setup = stub.Setup{
 		Hostname:   "sandbox",
 		Mountpoint: filepath.Join(in.dir, "root"), Artifacts: filepath.Join(in.dir, "artifacts"),
-		Binds: binds, Links: links, Files: etcFiles(), Devices: devices[:],
+		Folders: folders, Links: links, Files: etcFiles(),
 		Landlock: landlockABI() >= minLandlock,
 		Filter:   stub.FilterBytes(filter), FilterFlags: seccomp.Flags, Token: token,
 		CoreLimit: coreLimit(),
@@ -171,6 +171,9 @@ func (d *Driver) build() {
 			return
 		}
 		s, err := d.newSlot(n)
+		if err == nil && s.weaker != "" {
+			d.log.Warn("a slot shares more than it should", "slot", n, "what", s.weaker)
+		}
 		if err == nil {
 			wait = 10 * time.Millisecond
 			d.failure.Store(nil)

@@ -52,6 +52,9 @@ func (r *run) finish(done stub.Done) error {
 	}
 	rep.OutputExceeded = rep.StdoutTruncated || rep.StderrTruncated
 	rep.MemoryExceeded = counters.MemoryHit || why&killedMemory != 0
+	if rep.Memory = min(rep.Memory, r.limits.Memory); rep.MemoryExceeded {
+		rep.Memory = r.limits.Memory
+	}
 	rep.CPUExceeded = why&killedCPU != 0 || rep.CPUTime > r.limits.CPUTime
 	rep.WallExceeded = why&killedWall != 0 || rep.WallTime > r.limits.WallTime
 	if len(r.outputs) > 0 {

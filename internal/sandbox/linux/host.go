@@ -3,6 +3,7 @@ package linux
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -19,9 +20,6 @@ var baseSettings = [...]string{
 	"/etc/alternatives",
 	"/etc/java-11-openjdk", "/etc/java-17-openjdk", "/etc/java-21-openjdk", "/etc/java-25-openjdk",
 }
-
-// devices are the device nodes of every sandbox.
-var devices = [...]string{"null", "zero", "full", "random", "urandom", "tty"}
 
 // copiedFiles are small settings of the host's libraries. They are copied, since each mount costs every run a few
 // microseconds.
@@ -47,38 +45,46 @@ func etcFiles() []stub.EtcFile {
 	return files
 }
 
-// rootLayout works out the binds and links of a slot's root from what the host has.
-func rootLayout(folders []string) (binds []stub.Bind, links []stub.Link) {
-	for _, path := range append(append(baseFolders[:], folders...), baseSettings[:]...) {
+// rootLayout works out the folders and links of a slot's root from what the host has.
+func rootLayout(extra []string) (folders []string, links []stub.Link) {
+	for _, path := range append(append(baseFolders[:], extra...), baseSettings[:]...) {
 		path = filepath.Clean(path)
 		info, err := os.Lstat(path)
-		if err != nil || covered(path, binds) {
+		if err != nil || covered(path, folders) {
 			continue
 		}
 		if info.Mode()&os.ModeSymlink != 0 {
-			target, err := os.Readlink(path)
-			if err != nil {
-				continue
+			if target, err := os.Readlink(path); err == nil {
+				links = append(links, stub.Link{Target: target, Name: path})
 			}
-			links = append(links, stub.Link{Target: target, Name: path})
 			continue
 		}
-		binds = append(binds, stub.Bind{Source: path, Target: path})
+		folders = append(folders, path)
 	}
-	return binds, append(links,
-		stub.Link{Target: "/box/tmp", Name: "/tmp"},
-		stub.Link{Target: "/box/shm", Name: "/dev/shm"},
-		stub.Link{Target: "/proc/self/fd", Name: "/dev/fd"},
-		stub.Link{Target: "/proc/self/fd/0", Name: "/dev/stdin"},
-		stub.Link{Target: "/proc/self/fd/1", Name: "/dev/stdout"},
-		stub.Link{Target: "/proc/self/fd/2", Name: "/dev/stderr"},
-	)
+	return withMounts(folders), append(links, stub.Link{Target: "/box/tmp", Name: "/tmp"})
 }
 
-// covered reports whether a bind shows path already.
-func covered(path string, binds []stub.Bind) bool {
-	for _, b := range binds {
-		if path == b.Target || strings.HasPrefix(path, b.Target+"/") {
+// withMounts adds what is mounted below the folders, which an overlay of a folder does not show.
+func withMounts(folders []string) []string {
+	b, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return folders
+	}
+	all := folders
+	for line := range strings.Lines(string(b)) {
+		fields := strings.Fields(line)
+		// A mount point with escaped characters is left out: no toolchain lies there.
+		if len(fields) > 4 && !strings.Contains(fields[4], `\`) && !slices.Contains(all, fields[4]) && covered(fields[4], folders) {
+			all = append(all, fields[4])
+		}
+	}
+	return all
+}
+
+// covered reports whether path is one of the folders or lies below one.
+func covered(path string, folders []string) bool {
+	for _, f := range folders {
+		if path == f || strings.HasPrefix(path, f+"/") {
 			return true
 		}
 	}

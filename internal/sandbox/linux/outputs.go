@@ -18,7 +18,7 @@ import (
 // Bounds on what is collected from a working folder: a program can leave what it likes there.
 const (
 	maxOutputs     = 4096
-	maxOutputDepth = 16
+	maxOutputDepth = 64
 )
 
 // collect opens the files below dir that match a pattern. The program is dead but wrote every name here, so no path is ever

@@ -46,7 +46,7 @@ func check(c *sandbox.Command) error {
 // Bounds on names of files in the working folder: the kernel's (limits.h) for the whole, and a depth nobody needs more of.
 const (
 	maxPath  = 1024
-	maxDepth = 16
+	maxDepth = maxOutputDepth // what one run leaves another can be given
 )
 
 func checkName(name string) error {

@@ -193,8 +193,10 @@ func (r *run) watch() (stub.Done, error) {
 			return stub.Done{}, err
 		}
 		switch {
-		case !killed.IsZero():
+		case !killed.IsZero() && now.Sub(killed) >= killTimeout:
 			return stub.Done{}, errors.New("a killed run does not end")
+		case !killed.IsZero(): // woken by a second reason to end it
+			next = killed.Add(killTimeout)
 		case !r.running() && now.Sub(begun) > setupTimeout:
 			return stub.Done{}, errors.New("the program was not started in time")
 		case !r.running():

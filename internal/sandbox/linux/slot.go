@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -31,6 +32,7 @@ type slot struct {
 	group   cgroup.Group
 	current atomic.Pointer[run] // whom an out-of-memory event is for
 	packet  []byte              // encodes requests
+	weaker  string              // what the init found weaker than it could be
 }
 
 // Ids on the host: each slot of each instance has two that nobody else uses, so that no quota and no permission is
@@ -101,7 +103,18 @@ func (d *Driver) newSlot(number int) (_ *slot, err error) {
 // setUp sends the set-up and waits for the answer.
 func (s *slot) setUp(setup stub.Setup) error {
 	always, rate := s.group.JoinFiles()
-	files := append(append([]*os.File{}, always...), s.group.StubFiles()...)
+	var files []*os.File
+	if dev, err := newDev(); err == nil {
+		defer dev.Close()
+		setup.HasDev = true
+		files = append(files, dev)
+	} else {
+		setup.Devices = deviceNames()
+		for _, l := range devLinks {
+			setup.Links = append(slices.Clip(setup.Links), stub.Link{Target: l.target, Name: "/dev/" + l.name})
+		}
+	}
+	files = append(append(files, always...), s.group.StubFiles()...)
 	setup.Joins, setup.Counters, setup.HasRate = len(always), len(s.group.StubFiles()), rate != nil
 	if rate != nil {
 		files = append(files, rate)
@@ -126,7 +139,11 @@ func (s *slot) setUp(setup stub.Setup) error {
 	if err != nil {
 		return err
 	}
-	return m.expect(stub.MsgReady)
+	if err := m.expect(stub.MsgReady); err != nil {
+		return err
+	}
+	s.weaker = string(m.data[1:])
+	return nil
 }
 
 // memoryFile is an unnamed file in memory with some content.

@@ -75,7 +75,9 @@ type legacyGroup struct {
 	pidsLimit, pidsEvents                                    counterFile
 
 	limits    Limits // as they stand in the files
+	cache     cacheFile
 	baseCPU   atomic.Int64
+	baseCache int64
 	baseKills int64
 	baseForks int64
 }
@@ -147,7 +149,9 @@ func (g *legacyGroup) open(p *legacyParent, name string) error {
 		}
 		*f.to = c
 	}
-	return nil
+	f, err := openCounter(filepath.Join(p.dirs["memory"], name), "memory.stat", os.O_RDONLY)
+	g.cache = cacheFile{counterFile: f, all: "cache", shared: "shmem"}
+	return err
 }
 
 // flushMark is written to the eventfd by flush; the kernel adds 1 for each event.
@@ -205,6 +209,13 @@ func (g *legacyGroup) JoinFiles() ([]*os.File, *os.File) { return g.joins, g.joi
 
 func (g *legacyGroup) Prepare(l Limits) error {
 	if err := g.setLimits(l); err != nil {
+		return err
+	}
+	usage, err := g.memoryNow.number()
+	if err != nil {
+		return err
+	}
+	if g.baseCache, err = g.cache.before(usage); err != nil {
 		return err
 	}
 	used, err := g.cpuUsage.number()
@@ -292,7 +303,11 @@ func (g *legacyGroup) Counters(start Start) (Counters, error) {
 	if err != nil {
 		return c, err
 	}
-	c.MemoryPeak = max(0, peak-start.Memory)
+	lost, err := g.cache.lost(g.baseCache)
+	if err != nil {
+		return c, err
+	}
+	c.MemoryPeak = max(0, peak-start.Memory+lost)
 	kills, err := g.memoryOOM.field("oom_kill")
 	if err != nil {
 		return c, err
@@ -332,7 +347,7 @@ func (g *legacyGroup) Close() error {
 	}
 	for _, f := range []counterFile{
 		g.memoryLimit, g.swapLimit, g.memoryPeak, g.memoryNow, g.memoryOOM, g.cpuUsage, g.quota, g.period,
-		g.pidsLimit, g.pidsEvents,
+		g.pidsLimit, g.pidsEvents, g.cache.counterFile,
 	} {
 		f.close()
 	}

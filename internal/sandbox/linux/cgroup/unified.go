@@ -104,7 +104,9 @@ type unifiedGroup struct {
 	canReset  bool // memory.peak can be reset for this open file (Linux 6.12)
 	limits    Limits
 	baseCPU   atomic.Int64
+	cache     cacheFile
 	baseUsage int64
+	baseCache int64
 	baseKills int64
 	baseOOM   int64
 	baseForks int64
@@ -150,6 +152,11 @@ func (g *unifiedGroup) open() (err error) {
 		}
 		*f.to = c
 	}
+	stat, err := openCounter(g.path, "memory.stat", os.O_RDONLY)
+	if err != nil {
+		return err
+	}
+	g.cache = cacheFile{counterFile: stat, all: "file", shared: "shmem"}
 	if g.memoryPeak, err = openCounter(g.path, "memory.peak", os.O_RDWR); err == nil {
 		g.canReset = g.memoryPeak.write("r") == nil
 	} else if g.memoryPeak, err = openCounter(g.path, "memory.peak", os.O_RDONLY); err != nil {
@@ -195,6 +202,9 @@ func (g *unifiedGroup) Prepare(l Limits) error {
 	}
 	var err error
 	if g.baseUsage, err = g.memoryNow.number(); err != nil {
+		return err
+	}
+	if g.baseCache, err = g.cache.before(g.baseUsage); err != nil {
 		return err
 	}
 	used, err := g.cpuStat.field("usage_usec")
@@ -253,7 +263,11 @@ func (g *unifiedGroup) Counters(start Start) (Counters, error) {
 	if err != nil {
 		return c, err
 	}
-	c.MemoryPeak = max(0, peak-g.baseUsage)
+	lost, err := g.cache.lost(g.baseCache)
+	if err != nil {
+		return c, err
+	}
+	c.MemoryPeak = max(0, peak-g.baseUsage+lost)
 	var buf [4096]byte
 	events, err := g.memoryEvents.read(buf[:])
 	if err != nil {
@@ -281,6 +295,7 @@ func (g *unifiedGroup) Close() error {
 	}
 	for _, f := range []counterFile{
 		g.memoryMax, g.swapMax, g.memoryPeak, g.memoryNow, g.memoryEvents, g.cpuStat, g.cpuMax, g.pidsMax, g.pidsEvents,
+		g.cache.counterFile,
 	} {
 		f.close()
 	}

@@ -126,6 +126,8 @@ func policy() []rule {
 		rule{unix.SYS_MOUNT, errno(unix.EPERM), &check{token: true}},
 		// Typing into somebody's terminal (CVE-2017-5226) and the console's paste buffer.
 		rule{unix.SYS_IOCTL, errno(unix.EPERM), &check{arg: 1, values: []uint32{unix.TIOCSTI, unix.TIOCLINUX}}},
+		// Being told of what others read in a folder, or held up at a file, on inodes that slots may share.
+		rule{unix.SYS_FCNTL, errno(unix.EPERM), &check{arg: 1, values: []uint32{unix.F_NOTIFY, unix.F_SETLEASE}}},
 		// RLIMIT_CORE must stay: a piped core_pattern starts a program of the host as root (core(5)).
 		rule{unix.SYS_SETRLIMIT, errno(unix.EPERM), &check{arg: 0, values: []uint32{unix.RLIMIT_CORE}}},
 		rule{unix.SYS_PRLIMIT64, errno(unix.EPERM), &check{arg: 1, values: []uint32{unix.RLIMIT_CORE}, given: 2}},

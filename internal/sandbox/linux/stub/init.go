@@ -33,6 +33,7 @@ type slot struct {
 	packet   []byte    // receives requests
 	control  [unix.SizeofCmsghdr + 64]byte
 	runs     int
+	weaker   string // see buildRoot
 }
 
 // Main is the init: it builds the root and serves runs until the driver closes the socket. It does not return.
@@ -47,7 +48,7 @@ func Main() {
 		s.send(append([]byte{MsgFailed}, err.Error()...))
 		os.Exit(1)
 	}
-	s.send([]byte{MsgReady})
+	s.send(append([]byte{MsgReady}, s.weaker...))
 	for {
 		err := s.serve()
 		if errors.Is(err, io.EOF) {
@@ -85,8 +86,18 @@ func (s *slot) prepare() error {
 	if err := unix.Sethostname([]byte(s.setup.Hostname)); err != nil {
 		return fmt.Errorf("setting the host name: %w", err)
 	}
-	if err := buildRoot(&s.setup); err != nil {
+	dev := -1
+	if s.setup.HasDev {
+		if len(fds) == 0 {
+			return errors.New("set-up without its /dev")
+		}
+		dev, fds = fds[0], fds[1:]
+	}
+	if s.weaker, err = buildRoot(&s.setup, dev); err != nil {
 		return fmt.Errorf("building the root: %w", err)
+	}
+	if dev >= 0 {
+		_ = unix.Close(dev)
 	}
 	if err := harden(s.setup.CoreLimit); err != nil {
 		return err
@@ -99,11 +110,11 @@ func (s *slot) prepare() error {
 		return fmt.Errorf("opening /dev/null: %w", err)
 	}
 	s.null = uintptr(null)
-	dev, err := unix.Open("/dev", unix.O_PATH|unix.O_CLOEXEC, 0)
+	devDir, err := unix.Open("/dev", unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("opening /dev: %w", err)
 	}
-	s.dev = int32(dev)
+	s.dev = int32(devDir)
 	return s.filter()
 }
 

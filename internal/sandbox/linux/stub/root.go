@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,63 +15,79 @@ import (
 const (
 	privateDir   = "/.private"
 	artifactsDir = privateDir + "/artifacts"
+	emptyDir     = privateDir + "/empty"
 )
 
 // buildRoot makes the root that every program of the slot sees and moves into it: an empty tmpfs with the toolchain
-// folders bound read-only, a few files and devices, and mount points for what is fresh in each run. It then makes the
-// root itself read-only and lets go of the host's file systems.
-func buildRoot(s *Setup) error {
+// folders shown read-only, a few files and devices, and mount points for what is fresh in each run. It then makes the
+// root itself read-only and lets go of the host's file systems. dev is a mount for /dev, or -1. The text says what is
+// weaker than it could be.
+func buildRoot(s *Setup, dev int) (weaker string, err error) {
 	// No mount event travels between host and slot (mount_namespaces(7)).
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("making mounts private: %w", err)
+		return "", fmt.Errorf("making mounts private: %w", err)
 	}
 	root := s.Mountpoint
 	if err := unix.Mount("tmpfs", root, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755,size=4m,nr_inodes=4096"); err != nil {
-		return fmt.Errorf("mounting the root on %s: %w", root, err)
+		return "", fmt.Errorf("mounting the root on %s: %w", root, err)
 	}
 	for _, dir := range []string{"/box", "/proc", "/dev", "/etc"} {
 		if err := os.MkdirAll(root+dir, 0o755); err != nil {
-			return err
+			return "", err
 		}
 	}
 	if err := os.Mkdir(root+privateDir, 0o700); err != nil {
-		return err
+		return "", err
+	}
+	if err := os.Mkdir(root+emptyDir, 0o700); err != nil {
+		return "", err
 	}
 	if err := bindReadOnly(s.Artifacts, root+artifactsDir); err != nil {
-		return err
+		return "", err
 	}
-	for _, b := range s.Binds {
-		if err := bindReadOnly(b.Source, root+b.Target); err != nil {
-			return err
+	for _, f := range s.Folders {
+		err := overlay(f, root+f, root+emptyDir)
+		if err != nil {
+			weaker = "file locks on toolchain files are shared between slots: " + err.Error()
+			err = bindReadOnly(f, root+f)
+		}
+		if err != nil {
+			return "", err
 		}
 	}
 	for _, l := range s.Links {
 		if err := os.MkdirAll(filepath.Dir(root+l.Name), 0o755); err != nil {
-			return err
+			return "", err
 		}
 		if err := os.Symlink(l.Target, root+l.Name); err != nil {
-			return err
+			return "", err
 		}
 	}
 	for _, f := range s.Files {
 		if err := os.MkdirAll(filepath.Dir(root+f.Name), 0o755); err != nil {
-			return err
+			return "", err
 		}
 		if err := os.WriteFile(root+f.Name, f.Content, 0o644); err != nil {
-			return err
+			return "", err
+		}
+	}
+	if dev >= 0 {
+		if err := unix.MoveMount(dev, "", unix.AT_FDCWD, root+"/dev", unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+			return "", fmt.Errorf("mounting /dev: %w", err)
 		}
 	}
 	for _, d := range s.Devices {
 		if err := bindDevice("/dev/"+d, root+"/dev/"+d); err != nil {
-			return err
+			return "", err
 		}
+		weaker = "file locks on device nodes are shared between slots: making nodes was refused"
 	}
 	// The slot's own /proc. Runs cover it with theirs; it must be there, whole, for the kernel to allow them that
 	// (mount_too_revealing, fs/namespace.c).
 	if err := unix.Mount("proc", root+"/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
-		return fmt.Errorf("mounting /proc: %w", err)
+		return "", fmt.Errorf("mounting /proc: %w", err)
 	}
-	return enterRoot(root)
+	return weaker, enterRoot(root)
 }
 
 // enterRoot makes root the root of this mount namespace and detaches the old one (pivot_root(2), "pivot_root(".", ".")").
@@ -89,6 +106,25 @@ func enterRoot(root string) error {
 	}
 	if err := setReadOnly("/", 0); err != nil {
 		return fmt.Errorf("making the root read-only: %w", err)
+	}
+	return nil
+}
+
+// overlay shows a folder of the host through an overlay of the slot's own, with nothing above it. What belongs to an inode
+// and not to a file's content, such as locks, leases and watches, is then the slot's own and no channel to others. An
+// overlay without an upper layer needs two lower ones; the second is empty (overlayfs.rst).
+func overlay(source, target, empty string) error {
+	if info, err := os.Stat(source); err != nil || !info.IsDir() {
+		return fmt.Errorf("%s is not a folder", source)
+	}
+	if err := os.MkdirAll(target, 0o755); err != nil {
+		return err
+	}
+	escape := strings.NewReplacer(`\`, `\\`, ":", `\:`, ",", `\,`)
+	options := "lowerdir=" + escape.Replace(source) + ":" + escape.Replace(empty)
+	flags := uintptr(unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV)
+	if err := unix.Mount("overlay", target, "overlay", flags, options); err != nil {
+		return fmt.Errorf("mounting an overlay: %w", err)
 	}
 	return nil
 }
@@ -114,7 +150,8 @@ func setReadOnly(path string, flags uint) error {
 	})
 }
 
-// bindDevice shows one device node of the host. A user namespace cannot make nodes (mknod(2)).
+// bindDevice shows one device node of the host: a user namespace cannot make nodes (mknod(2)). Read-only keeps programs
+// from setting its times; writing to the device works all the same.
 func bindDevice(source, target string) error {
 	if err := mountPoint(source, target); err != nil {
 		return err
@@ -122,7 +159,7 @@ func bindDevice(source, target string) error {
 	if err := unix.Mount(source, target, "", unix.MS_BIND, ""); err != nil {
 		return fmt.Errorf("binding %s: %w", source, err)
 	}
-	err := unix.MountSetattr(unix.AT_FDCWD, target, 0, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC})
+	err := unix.MountSetattr(unix.AT_FDCWD, target, 0, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC})
 	if err != nil {
 		return fmt.Errorf("restricting %s: %w", source, err)
 	}

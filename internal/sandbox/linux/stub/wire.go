@@ -15,10 +15,12 @@ type Setup struct {
 	Hostname   string    // of the slot's uts namespace
 	Mountpoint string    // an empty host folder to build the root on
 	Artifacts  string    // host folder of kept artifacts
-	Binds      []Bind    // read-only folders and files of the host
+	Folders    []string  // folders of the host to show, read-only; outer ones first
 	Links      []Link    // symbolic links in the root
 	Files      []EtcFile // small files in the root
-	Devices    []string  // device nodes of the host's /dev
+	// Devices are the nodes of the host's /dev to show when no /dev came with the set-up.
+	Devices []string
+	HasDev  bool // a mount for /dev came along, before the files of the group
 	// Joins, Counters and HasRate say how many files of each kind came along.
 	Joins, Counters int
 	HasRate         bool
@@ -33,9 +35,6 @@ type Setup struct {
 	// CoreLimit is RLIMIT_CORE, soft and hard (core(5): 1 is what keeps a piped core_pattern quiet).
 	CoreLimit uint64
 }
-
-// Bind is one read-only bind mount of the slot's root.
-type Bind struct{ Source, Target string }
 
 // Link is one symbolic link of the slot's root.
 type Link struct{ Target, Name string }
@@ -194,7 +193,7 @@ func (r *reader) count(min int) int {
 
 // Kinds of message from inside the slot to the driver: the first byte of a packet.
 const (
-	// MsgReady: the root is built. Sent once, by the init.
+	// MsgReady: the root is built. Sent once, by the init. A text behind it says what is weaker than it could be.
 	MsgReady = 'R'
 	// MsgStarted: the program was executed. Sent by the stub on the socket for processes, with a Started and descriptors
 	// of the program, of the stub and, if asked for, of the working folder.
