@@ -61,7 +61,7 @@ func (Host) Examine(ctx context.Context, cfg config.Config, log *slog.Logger) ([
 	if err != nil {
 		return append(findings, refusal(err)), nil
 	}
-	canary, err := plantCanary(cfg)
+	canary, err := plantCanary(driver.Dir())
 	if err != nil {
 		return findings, errors.Join(err, driver.Close())
 	}

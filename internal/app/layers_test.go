@@ -27,6 +27,7 @@ var layers = []struct {
 	{"assay/internal/sandbox/sandboxtest", 4},
 	{"assay/internal/sandbox/linux/...", driver},
 	{"assay/internal/probe", 4},
+	{"assay/internal/bench", 5},
 	{"assay/internal/engine", 5},
 	{"assay/internal/api", 6},
 	{"assay/internal/web", 6},

@@ -52,7 +52,7 @@ func OpenSystem(ctx context.Context, cfg config.Config, catalog *language.Catalo
 	s := &System{Catalog: catalog, Driver: driver}
 	var gate func() error
 	if o.Probed {
-		canary, err := plantCanary(cfg)
+		canary, err := plantCanary(driver.Dir())
 		if err != nil {
 			return nil, errors.Join(err, driver.Close())
 		}
@@ -88,9 +88,9 @@ func (s *System) Close(ctx context.Context) error {
 }
 
 // plantCanary writes a file that everybody on this host may read, below a folder that no sandbox shows: the probes fail
-// when they see it. It stays, for all instances that share the folder.
-func plantCanary(cfg config.Config) (path string, err error) {
-	path = filepath.Join(cfg.RunDir, "canary")
+// when they see it. It goes with the folder when the driver closes.
+func plantCanary(dir string) (path string, err error) {
+	path = filepath.Join(dir, "canary")
 	if err := os.WriteFile(path, []byte("No program in a sandbox can see this.\n"), 0o644); err != nil {
 		return "", fmt.Errorf("planting the probes' canary: %w", err)
 	}

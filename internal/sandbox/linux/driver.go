@@ -237,6 +237,9 @@ func (d *Driver) release(s *slot, good bool) {
 // Slots gives how many slots there are to be, and how many wait for a run now.
 func (d *Driver) Slots() (total, free int) { return d.total, len(d.free) }
 
+// Dir is the instance's folder on the host. No sandbox shows it, and Close removes it with all that is in it.
+func (d *Driver) Dir() string { return d.instance.dir }
+
 // enter counts a run in, or refuses it because the driver is closing. Each success needs a runs.Done.
 func (d *Driver) enter() error {
 	d.mu.Lock()
