@@ -14,7 +14,8 @@ import (
 
 // Sandbox is what the engine needs of a driver (sandbox/linux).
 type Sandbox interface {
-	// Start begins a run in a free slot and waits for one if need be.
+	// Start begins a run in a free slot and waits for one if need be. When ctx ends, so does the run, and Wait gives
+	// fault.Cancelled.
 	Start(ctx context.Context, c sandbox.Command) (sandbox.Handle, error)
 	// Keep moves an output to where later commands can use it as an artifact.
 	Keep(o sandbox.Output) (*sandbox.Artifact, error)

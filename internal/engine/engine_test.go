@@ -58,7 +58,7 @@ func (f *fake) output(name string, mode fs.FileMode, content string) sandbox.Out
 
 func (f *fake) Start(ctx context.Context, c sandbox.Command) (sandbox.Handle, error) {
 	f.starts.Add(1)
-	return &fakeHandle{fake: f, command: c, killed: make(chan struct{})}, nil
+	return &fakeHandle{fake: f, command: c, ctx: ctx}, nil
 }
 
 func (f *fake) Keep(o sandbox.Output) (*sandbox.Artifact, error) {
@@ -98,11 +98,10 @@ func (f *fake) remaining() (n int) {
 type fakeHandle struct {
 	fake    *fake
 	command sandbox.Command
-	once    sync.Once
-	killed  chan struct{}
+	ctx     context.Context
 }
 
-func (h *fakeHandle) Signal(syscall.Signal) error       { h.once.Do(func() { close(h.killed) }); return nil }
+func (h *fakeHandle) Signal(syscall.Signal) error       { return nil }
 func (h *fakeHandle) Resize(sandbox.WindowSize) error   { return nil }
 func (h *fakeHandle) Usage() (sandbox.Usage, error)     { return sandbox.Usage{}, nil }
 func (h *fakeHandle) Wait() (r sandbox.Report, e error) { return h.wait() }
@@ -111,8 +110,8 @@ func (h *fakeHandle) wait() (sandbox.Report, error) {
 	if h.fake.hold != nil {
 		select {
 		case <-h.fake.hold:
-		case <-h.killed:
-			return sandbox.Report{Facts: verdict.Facts{Signal: "SIGKILL"}}, nil
+		case <-h.ctx.Done():
+			return sandbox.Report{}, &fault.Error{Code: fault.Cancelled, Message: "the run was cancelled", Err: h.ctx.Err()}
 		}
 	}
 	for _, f := range h.command.Files {

@@ -79,7 +79,7 @@ func signalWords(signal string) string {
 	case "SIGBUS":
 		return " (invalid memory access)"
 	case "SIGSYS":
-		return " (forbidden system call)"
+		return " (system call of a foreign kind, or raised by itself)"
 	default:
 		return ""
 	}

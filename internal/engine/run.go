@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"io"
-	"syscall"
 
 	"assay/internal/language"
 	"assay/internal/sandbox"
@@ -35,23 +34,16 @@ func (e *Engine) run(ctx context.Context, j *job, files []sandbox.File) (Result,
 	return newResult(facts, &report, j.limits, &stdout, &stderr, static), nil
 }
 
-// execute starts a command and waits for its end. When ctx ends the program is killed. j is nil for a compiler.
+// execute starts a command and waits for its end. When ctx ends the sandbox kills it. j is nil for a compiler.
 func (e *Engine) execute(ctx context.Context, command sandbox.Command, j *job) (sandbox.Report, error) {
 	handle, err := e.options.Sandbox.Start(ctx, command)
 	if err != nil {
 		return sandbox.Report{}, err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = handle.Signal(syscall.SIGKILL) })
 	if j != nil {
 		j.tell(RunStarted, handle)
 	}
-	report, err := handle.Wait()
-	stop()
-	if err == nil && ctx.Err() != nil {
-		err = context.Cause(ctx)
-		report.CloseOutputs()
-	}
-	return report, err
+	return handle.Wait()
 }
 
 // withMemoryError sets the memory fact when a runtime said itself that it ran out of memory.
