@@ -36,7 +36,8 @@ type Command struct {
 	Limits Limits
 
 	// Stdin is the program's input. nil is an empty input; an *os.File is handed over as it is; a *bytes.Reader
-	// is handed over as a sealed read-only file; any other reader is copied through a pipe while the program runs.
+	// is handed over as a sealed read-only file; any other reader is copied through a pipe while the program runs, and may
+	// be read from for a last time after the end.
 	Stdin io.Reader
 	// Stdout and Stderr take the streams while the program runs. nil discards (the output limit still applies); an *os.File is
 	// handed over as it is, without an output limit: that is how two commands are joined by a pipe.

@@ -31,7 +31,7 @@ func (r *run) finish(done stub.Done) error {
 		rep.CPUTime = time.Duration(done.CPU)
 	}
 	rep.WallTime = time.Duration(done.End - done.Start)
-	rep.Memory = max(counters.MemoryPeak, min(done.Faults*int64(os.Getpagesize()), chargeBatch))
+	rep.Memory = max(counters.MemoryPeak, touched(done))
 	rep.ForkFailures = counters.ForkFailures
 	if out := r.streams.out[0]; out != nil {
 		rep.StdoutTruncated = out.truncated
@@ -71,6 +71,15 @@ func (r *run) finish(done stub.Done) error {
 // chargeBatch is how much memory the kernel charges to a group at a time (MEMCG_CHARGE_BATCH, 64 pages): a program that takes
 // less may find it charged already. The pages that it touched are then the better reading.
 const chargeBatch = 64 * 4096
+
+// touched is the reading of last resort: what the program touched, one batch at the most. Of a killed program that is not
+// known.
+func touched(done stub.Done) int64 {
+	if done.Killed {
+		return chargeBatch
+	}
+	return min(done.Faults*int64(os.Getpagesize()), chargeBatch)
+}
 
 // notExecuted reports a program that could not be executed. Whatever fails before the execve is a failure of assay.
 func (r *run) notExecuted(done stub.Done) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +31,16 @@ func check(c *sandbox.Command) error {
 			}
 		}
 	}
+	for i, p := range c.Outputs {
+		if _, err := path.Match(p, ""); err != nil {
+			return fault.Invalidf(fmt.Sprintf("outputs[%d]", i), "escape brackets with a backslash, or close them", "%q is not a pattern", p)
+		}
+	}
+	return checkFiles(c)
+}
+
+// checkFiles refuses files that cannot all be placed.
+func checkFiles(c *sandbox.Command) error {
 	seen := map[string]bool{}
 	for i := range c.Files {
 		if err := checkName(c.Files[i].Name); err != nil {
@@ -40,7 +51,28 @@ func check(c *sandbox.Command) error {
 		}
 		seen[c.Files[i].Name] = true
 	}
+	for _, dir := range parents(c.Files) {
+		if seen[dir] {
+			i := slices.IndexFunc(c.Files, func(f sandbox.File) bool { return f.Name == dir })
+			return fault.Invalidf(fmt.Sprintf("files[%d].name", i), "choose another name", "%q is a folder of another file", dir)
+		}
+	}
+	if n := placedBytes(c.Files); n > c.Limits.Memory {
+		return fault.Invalidf("files", "raise limits.memory_bytes, or give less", "%d bytes of files are more than the memory limit", n)
+	}
 	return nil
+}
+
+// placedBytes is what files take of the run's memory: artifacts nothing, others whole pages.
+func placedBytes(files []sandbox.File) int64 {
+	const page = 4096
+	sum := int64(0)
+	for i := range files {
+		if files[i].Artifact == nil {
+			sum += (int64(len(files[i].Data)) + page - 1) / page * page
+		}
+	}
+	return sum
 }
 
 // Bounds on names of files in the working folder: the kernel's (limits.h) for the whole, and a depth nobody needs more of.
@@ -80,7 +112,6 @@ func (s *slot) request(c *sandbox.Command, pass [3]*os.File) error {
 		Args:       c.Args, Env: c.Env,
 	}
 	q.Dirs = parents(c.Files)
-	placed := int64(0)
 	for i := range c.Files {
 		f := &c.Files[i]
 		out := stub.RequestFile{Name: f.Name, Mode: uint32(f.Mode.Perm()), Data: f.Data}
@@ -90,12 +121,10 @@ func (s *slot) request(c *sandbox.Command, pass [3]*os.File) error {
 		if f.Artifact != nil {
 			out.Artifact, out.Data = path.Base(f.Artifact.Path), nil
 		}
-		const page = 4096
-		placed += (int64(len(out.Data)) + page - 1) / page * page
 		q.Files = append(q.Files, out)
 	}
 	// What was placed is not the program's writing. Four inodes are the tmpfs's own folders.
-	q.TmpfsBytes = uint64(c.Limits.FileBytes + placed)
+	q.TmpfsBytes = uint64(c.Limits.FileBytes + placedBytes(c.Files))
 	q.TmpfsNodes = uint64(c.Limits.FileCount + len(q.Files) + len(q.Dirs) + 4)
 	return s.sendRequest(&q, pass)
 }
@@ -133,7 +162,7 @@ func (s *slot) sendRequest(q *stub.Request, pass [3]*os.File) error {
 	return s.control.send(packet, fds[:n])
 }
 
-// rawFD gives a file's descriptor without making it blocking, as Fd would: the mode is shared with whoever else has it.
+// rawFD gives a file's descriptor without changing its mode, as Fd would.
 func rawFD(f *os.File) (int, error) {
 	conn, err := f.SyscallConn()
 	if err != nil {

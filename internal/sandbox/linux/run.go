@@ -91,7 +91,7 @@ func (r *run) begin(c *sandbox.Command) error {
 	if err != nil {
 		return err
 	}
-	if r.streams, err = openStreams(c); err != nil {
+	if r.streams, err = openStreams(c, hostID(r.driver.instance.number, s.number)+stub.ProgramID); err != nil {
 		return err
 	}
 	for _, out := range r.streams.out {
@@ -297,23 +297,44 @@ func (r *run) closeDescriptors() {
 	r.stub, r.prog, r.workDir, r.over = -1, -1, -1, true
 }
 
-// Signal implements sandbox.Handle.
+// Signal implements sandbox.Handle. The program may already be writing when the stub tells of its start, so a caller that saw
+// its output may come too early; Signal then waits.
 func (r *run) Signal(sig syscall.Signal) error {
+	again := time.NewTicker(soonest)
+	defer again.Stop()
+	for {
+		sent, err := r.trySignal(sig)
+		if err != nil {
+			return fault.Internalf(err, "sending %s", signalName(sig))
+		}
+		if sent {
+			return nil
+		}
+		select {
+		case <-again.C:
+		case <-r.done:
+			return nil
+		}
+	}
+}
+
+// trySignal reports false while the program has not started.
+func (r *run) trySignal(sig syscall.Signal) (bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.takeProcesses(); err != nil {
-		return fault.Internalf(err, "sending %s", unix.SignalName(sig))
+		return false, err
 	}
 	if r.over {
-		return nil
+		return true, nil
 	}
 	if r.prog < 0 {
-		return fault.Invalidf("signal", "try again", "the program has not started yet")
+		return false, nil
 	}
 	if err := unix.PidfdSendSignal(r.prog, sig, nil, 0); err != nil && err != unix.ESRCH {
-		return fault.Internalf(err, "sending %s", unix.SignalName(sig))
+		return false, err
 	}
-	return nil
+	return true, nil
 }
 
 // Resize implements sandbox.Handle.

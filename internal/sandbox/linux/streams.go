@@ -36,8 +36,8 @@ type collector struct {
 	err       error // of the writer
 }
 
-// openStreams makes what a command's streams need. The run starts copying only when it was sent.
-func openStreams(c *sandbox.Command) (_ *streams, err error) {
+// openStreams makes what a command's streams need; owner is the program's id on the host. The run starts copying only when it was sent.
+func openStreams(c *sandbox.Command, owner int) (_ *streams, err error) {
 	s := &streams{}
 	defer func() {
 		if err != nil {
@@ -45,13 +45,16 @@ func openStreams(c *sandbox.Command) (_ *streams, err error) {
 		}
 	}()
 	if c.Terminal != nil {
-		return s, s.openTerminal(c)
+		return s, s.openTerminal(c, owner)
 	}
 	if err := s.openInput(c.Stdin); err != nil {
 		return s, err
 	}
 	for i, w := range []io.Writer{c.Stdout, c.Stderr} {
 		if f, ok := w.(*os.File); ok {
+			if err := makeBlocking(f); err != nil {
+				return s, err
+			}
 			s.pass[i+1] = f
 			continue
 		}
@@ -76,6 +79,7 @@ func (s *streams) openInput(in io.Reader) error {
 		s.pass[0], s.own[0] = f, true
 	case *os.File:
 		s.pass[0] = in
+		return makeBlocking(in)
 	case *bytes.Reader:
 		f, err := sealedFile(in)
 		if err != nil {
@@ -93,6 +97,22 @@ func (s *streams) openInput(in io.Reader) error {
 			_, _ = io.Copy(w, in)
 			_ = w.Close()
 		}()
+	}
+	return nil
+}
+
+// makeBlocking clears the mode that Go gives the files of os.Pipe, for which no program is prepared.
+func makeBlocking(f *os.File) error {
+	fd, err := rawFD(f)
+	if err != nil {
+		return err
+	}
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+	if err == nil && flags&unix.O_NONBLOCK != 0 {
+		err = unix.SetNonblock(fd, false)
+	}
+	if err != nil {
+		return fmt.Errorf("handing over %s: %w", f.Name(), err)
 	}
 	return nil
 }

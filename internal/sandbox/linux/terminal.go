@@ -12,7 +12,9 @@ import (
 
 // openTerminal makes a pseudo-terminal for fds 0 to 2 (pty(7)). The program's end is opened through the other, not by a path
 // (TIOCGPTPEER, ioctl_tty(2)).
-func (s *streams) openTerminal(c *sandbox.Command) error {
+//
+// It belongs to the program's id on the host, owner: programs open their terminal anew as /dev/tty.
+func (s *streams) openTerminal(c *sandbox.Command, owner int) error {
 	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return fmt.Errorf("opening a terminal: %w", err)
@@ -30,9 +32,8 @@ func (s *streams) openTerminal(c *sandbox.Command) error {
 	if err := resize(s.master, *c.Terminal); err != nil {
 		return err
 	}
-	// The program runs under another id and opens its terminal anew as /dev/tty.
-	if err := unix.Fchmod(int(peer), 0o666); err != nil {
-		return fmt.Errorf("opening up the terminal: %w", err)
+	if err := unix.Fchown(int(peer), owner, owner); err != nil {
+		return fmt.Errorf("handing over the terminal: %w", err)
 	}
 	// Reading ends with EIO once the program's end is closed everywhere.
 	s.out[0] = &collector{from: s.master, to: c.Stdout, limit: c.Limits.Output}

@@ -50,6 +50,10 @@ func conditional() []struct {
 			rule{unix.SYS_CLONE, errno(unix.EPERM), &check{arg: 0, mask: cloneNamespaces, token: true}},
 		},
 		{
+			"clone3", "without the token", "its flags lie in memory, where a filter cannot look; libraries fall back on `clone`",
+			rule{unix.SYS_CLONE3, errno(unix.ENOSYS), &check{token: true}},
+		},
+		{
 			"mount", "without the token", "the sandbox is made of mounts",
 			rule{unix.SYS_MOUNT, errno(unix.EPERM), &check{token: true}},
 		},

@@ -58,11 +58,6 @@ func refusals() []refusal {
 			[]uint32{unix.SYS_UNSHARE, unix.SYS_SETNS},
 		},
 		{
-			"clone3 takes its flags from memory, where a filter cannot look; libraries fall back on clone when it is missing",
-			unix.ENOSYS,
-			[]uint32{unix.SYS_CLONE3},
-		},
-		{
 			"the machine itself: modules, another kernel, reboot, swap, accounting, quotas, its log",
 			unix.EPERM,
 			[]uint32{
@@ -123,6 +118,8 @@ func policy() []rule {
 		rule{unix.SYS_SOCKET, errno(unix.EAFNOSUPPORT), onlyUnix},
 		rule{unix.SYS_SOCKETPAIR, errno(unix.EAFNOSUPPORT), onlyUnix},
 		rule{unix.SYS_CLONE, errno(unix.EPERM), &check{arg: 0, mask: cloneNamespaces, token: true}},
+		// clone3 takes its flags from memory, where a filter cannot look; libraries fall back on clone when it is missing.
+		rule{unix.SYS_CLONE3, errno(unix.ENOSYS), &check{token: true}},
 		rule{unix.SYS_MOUNT, errno(unix.EPERM), &check{token: true}},
 		// Typing into somebody's terminal (CVE-2017-5226) and the console's paste buffer.
 		rule{unix.SYS_IOCTL, errno(unix.EPERM), &check{arg: 1, values: []uint32{unix.TIOCSTI, unix.TIOCLINUX}}},

@@ -72,18 +72,15 @@ func (s *slot) prepare() error {
 	if len(fds) == 0 {
 		return errors.New("set-up without its file")
 	}
-	p, err := readFile(fds[0])
+	p, err := mapFile(fds[0])
 	if err != nil {
 		return err
 	}
+	defer unmap(p)
 	closeAll(fds[:1])
 	fds = fds[1:]
 	if err := json.Unmarshal(p, &s.setup); err != nil {
 		return fmt.Errorf("decoding the set-up: %w", err)
-	}
-	// The group namespace's root is the group that the driver put this process into (cgroup_namespaces(7)).
-	if err := unix.Unshare(unix.CLONE_NEWCGROUP); err != nil {
-		return fmt.Errorf("making a cgroup namespace: %w", err)
 	}
 	if err := unix.Sethostname([]byte(s.setup.Hostname)); err != nil {
 		return fmt.Errorf("setting the host name: %w", err)
@@ -106,6 +103,10 @@ func (s *slot) prepare() error {
 	}
 	if err := s.takeGroup(fds); err != nil {
 		return err
+	}
+	// The root of the group namespace is the group that this thread is in now (cgroup_namespaces(7)).
+	if err := unix.Unshare(unix.CLONE_NEWCGROUP); err != nil {
+		return fmt.Errorf("making a cgroup namespace: %w", err)
 	}
 	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -196,9 +197,10 @@ func (s *slot) serve() error {
 		if len(fds) == 0 {
 			return errors.New("request without its file")
 		}
-		if p, err = readFile(fds[0]); err != nil {
+		if p, err = mapFile(fds[0]); err != nil {
 			return err
 		}
+		defer unmap(p)
 		fds = fds[1:]
 	}
 	j, err := s.prepareJob(p, fds)
@@ -293,19 +295,18 @@ func closeAll(fds []int) {
 	}
 }
 
-// readFile gives the content of a file that the driver wrote.
-func readFile(fd int) ([]byte, error) {
+// mapFile shows the content of a file that the driver wrote. A copy would count towards the slot's memory on version 1, in
+// this run and the next ones.
+func mapFile(fd int) ([]byte, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return nil, fmt.Errorf("reading a message's file: %w", err)
 	}
-	b := make([]byte, st.Size)
-	for off := 0; off < len(b); {
-		n, err := unix.Pread(fd, b[off:], int64(off))
-		if err != nil || n == 0 {
-			return nil, fmt.Errorf("reading a message's file at %d: %w", off, err)
-		}
-		off += n
+	p, err := unix.Mmap(fd, 0, int(st.Size), unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("reading a message's file of %d bytes: %w", st.Size, err)
 	}
-	return b, nil
+	return p, nil
 }
+
+func unmap(p []byte) { _ = unix.Munmap(p) } // cannot fail for what Mmap gave

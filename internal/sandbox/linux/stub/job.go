@@ -22,7 +22,7 @@ func (s *slot) prepareJob(p []byte, fds []int) (*job, error) {
 		tmpfsData: cstring(fmt.Sprintf("mode=0755,size=%d,nr_inodes=%d", bytes, nodes)),
 		token:     uintptr(s.setup.Token),
 		started:   Started{kind: MsgStarted},
-		done:      Done{kind: MsgDone},
+		done:      Done{kind: MsgDone, CPU: -1},
 	}
 	argv, envv := make([]*byte, argc+1), make([]*byte, envc+1)
 	for i := range argc {

@@ -137,9 +137,9 @@ var (
 	}
 )
 
-// programID is the program's uid and gid inside the slot's user namespace. It is mapped to a host id that nobody else
+// ProgramID is the program's uid and gid inside the slot's user namespace. It is mapped to a host id that nobody else
 // has; 0, another, is the init's and the stub's.
-const programID = 1
+const ProgramID = 1
 
 // stubFlags are the flags of the clone that makes the stub.
 const stubFlags = unix.CLONE_VM | unix.CLONE_VFORK | unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWIPC |
@@ -308,7 +308,7 @@ func mountBox(j *job) {
 	mount(j, uintptr(unsafe.Pointer(&tmpfsType)), box, uintptr(unsafe.Pointer(&tmpfsType)),
 		unix.MS_NOSUID|unix.MS_NODEV, uintptr(unsafe.Pointer(j.tmpfsData)))
 	mkdir(j, work, 0o755)
-	if _, e := sys6(unix.SYS_FCHOWNAT, atCWD, work, programID, programID, 0); e != 0 {
+	if _, e := sys6(unix.SYS_FCHOWNAT, atCWD, work, ProgramID, ProgramID, 0); e != 0 {
 		fail(j, e)
 	}
 	mkdir(j, uintptr(unsafe.Pointer(&tmpPath)), 0o1777)
@@ -350,7 +350,7 @@ func place(j *job, f *entry) {
 	path := uintptr(unsafe.Pointer(f.path))
 	if f.kind == entryDir {
 		mkdir(j, path, uintptr(f.mode))
-		if _, e := sys6(unix.SYS_FCHOWNAT, atCWD, path, programID, programID, 0); e != 0 {
+		if _, e := sys6(unix.SYS_FCHOWNAT, atCWD, path, ProgramID, ProgramID, 0); e != 0 {
 			fail(j, e)
 		}
 		return
@@ -368,7 +368,7 @@ func place(j *job, f *entry) {
 		}
 		data, left = data+n, left-n
 	}
-	if _, e := sys(unix.SYS_FCHOWN, fd, programID, programID); e != 0 {
+	if _, e := sys(unix.SYS_FCHOWN, fd, ProgramID, ProgramID); e != 0 {
 		fail(j, e)
 	}
 	sys(unix.SYS_CLOSE, fd, 0, 0)
@@ -419,7 +419,7 @@ func failTelling(j *job, e syscall.Errno) {
 //go:nocheckptr
 func spawnProgram(j *job) (pid uintptr, errno uintptr) {
 	if j.cloneArgs != nil {
-		pid, errno = vfork(unix.SYS_CLONE3, uintptr(unsafe.Pointer(j.cloneArgs)), unsafe.Sizeof(cloneArgs{}), 0, 0)
+		pid, errno = vfork(unix.SYS_CLONE3, uintptr(unsafe.Pointer(j.cloneArgs)), unsafe.Sizeof(cloneArgs{}), 0, j.token)
 	} else {
 		pid, errno = vfork(unix.SYS_CLONE, unix.CLONE_VM|unix.CLONE_VFORK|unix.CLONE_PIDFD|uintptr(unix.SIGCHLD), 0,
 			uintptr(unsafe.Pointer(&j.pidfd)), 0)

@@ -51,11 +51,11 @@ func programProcess(j *job) {
 		restrictWrites(j)
 	}
 	j.done.Step = StepCredentials
-	if _, e := sys(unix.SYS_SETRESGID, programID, programID, programID); e != 0 {
+	if _, e := sys(unix.SYS_SETRESGID, ProgramID, ProgramID, ProgramID); e != 0 {
 		fail(j, e)
 	}
 	// All capability sets but the bounding set, which is empty already, are cleared by this (capabilities(7)).
-	if _, e := sys(unix.SYS_SETRESUID, programID, programID, programID); e != 0 {
+	if _, e := sys(unix.SYS_SETRESUID, ProgramID, ProgramID, ProgramID); e != 0 {
 		fail(j, e)
 	}
 	sys6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&j.noSignals)), 0, 8, 0)
