@@ -35,6 +35,7 @@ var layers = []struct {
 	{"assay/internal/app", 7},
 	{"assay/cmd/assay", 8},
 	{"assay/bench/...", 8},
+	{"assay/test/built", 8},
 	{"assay/test/...", 9},
 }
 

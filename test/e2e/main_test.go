@@ -14,13 +14,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"assay/test/built"
 )
 
 // patience is how long anything may take before the test gives up on it. It is no expectation.
 const patience = 2 * time.Minute
 
-// built is what TestMain makes for all tests.
-var built struct{ binary, runDir, settings string }
+// made is what TestMain makes for all tests.
+var made struct{ binary, runDir, settings string }
 
 func TestMain(m *testing.M) {
 	code, err := testMain(m)
@@ -32,28 +34,14 @@ func TestMain(m *testing.M) {
 }
 
 func testMain(m *testing.M) (code int, err error) {
-	dir, err := os.MkdirTemp("", "assay-e2e-")
+	assay, err := built.Make()
 	if err != nil {
 		return 1, err
 	}
-	defer os.RemoveAll(dir)
-	runDir, err := os.MkdirTemp("/run", "assay-e2e-")
-	if err != nil {
+	defer assay.Remove()
+	made.binary, made.runDir, made.settings = assay.Binary, assay.RunDir, filepath.Join(assay.Dir, "settings.yaml")
+	if err := os.WriteFile(made.settings, nil, 0o600); err != nil {
 		return 1, err
-	}
-	defer os.RemoveAll(runDir)
-	// The processes of slots are other users, and must be able to enter.
-	if err := os.Chmod(runDir, 0o711); err != nil {
-		return 1, err
-	}
-	built.binary, built.runDir, built.settings = filepath.Join(dir, "assay"), runDir, filepath.Join(dir, "settings.yaml")
-	if err := os.WriteFile(built.settings, nil, 0o600); err != nil {
-		return 1, err
-	}
-	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", built.binary, "assay/cmd/assay")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return 1, fmt.Errorf("building assay: %w\n%s", err, out)
 	}
 	return m.Run(), nil
 }
@@ -63,9 +51,9 @@ func assay(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, built.binary, args...)
+	cmd := exec.CommandContext(ctx, made.binary, args...)
 	cmd.Env = []string{
-		"PATH=/usr/bin:/bin", "HOME=" + t.TempDir(), "TERM=dumb", "ASSAY_RUN_DIR=" + built.runDir, "ASSAY_CONFIG=" + built.settings,
+		"PATH=/usr/bin:/bin", "HOME=" + t.TempDir(), "TERM=dumb", "ASSAY_RUN_DIR=" + made.runDir, "ASSAY_CONFIG=" + made.settings,
 	}
 	cmd.WaitDelay = 10 * time.Second
 	return cmd

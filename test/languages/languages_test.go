@@ -15,6 +15,7 @@ import (
 
 	"assay/internal/language"
 	definitions "assay/languages"
+	"assay/test/built"
 )
 
 var binary, runDir string // set by TestMain
@@ -29,25 +30,12 @@ func TestMain(m *testing.M) {
 }
 
 func testMain(m *testing.M) (code int, err error) {
-	dir, err := os.MkdirTemp("", "assay-languages-")
+	assay, err := built.Make()
 	if err != nil {
 		return 1, err
 	}
-	defer os.RemoveAll(dir)
-	if runDir, err = os.MkdirTemp("/run", "assay-languages-"); err != nil {
-		return 1, err
-	}
-	defer os.RemoveAll(runDir)
-	// The processes of slots are other users, and must be able to enter.
-	if err := os.Chmod(runDir, 0o711); err != nil {
-		return 1, err
-	}
-	binary = filepath.Join(dir, "assay")
-	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", binary, "assay/cmd/assay")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return 1, fmt.Errorf("building assay: %w\n%s", err, out)
-	}
+	defer assay.Remove()
+	binary, runDir = assay.Binary, assay.RunDir
 	return m.Run(), nil
 }
 
