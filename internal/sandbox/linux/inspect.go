@@ -33,6 +33,7 @@ func Inspect() []Finding {
 		rateFinding(),
 		seccompFinding(),
 		landlockFinding(),
+		overlayFinding(),
 		coreFinding(),
 		overcommitFinding(),
 	}
@@ -150,6 +151,16 @@ func landlockFinding() Finding {
 	if !f.OK {
 		f.Detail += ": the second layer under the read-only mounts is missing"
 		f.Remedy = "boot with lsm=landlock,… on Linux 5.19 or newer"
+	}
+	return f
+}
+
+func overlayFinding() Finding {
+	f := Finding{Name: "overlayfs", Detail: "each slot has a view of the toolchains of its own"}
+	b, err := os.ReadFile("/proc/filesystems")
+	if f.OK = err == nil && strings.Contains(string(b), "\toverlay\n"); !f.OK {
+		f.Detail = "not loaded: programs in two slots can tell each other things by locks on toolchain files"
+		f.Remedy = "modprobe overlay"
 	}
 	return f
 }
