@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"assay/internal/bench"
@@ -12,14 +13,15 @@ import (
 // report prints the figures, and the ratios with their bars.
 func report(out io.Writer, o options, all []*contender) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	var missing []string
 	fmt.Fprintf(w, "\nONE RUN, ms\tRUNS\tMIN\tMEDIAN\tP99\tRUNS/S, %d CALLERS\n", o.callers)
 	for _, c := range all {
 		if c.reason != "" {
-			fmt.Fprintf(w, "%s\tnot measured: %s\n", c.name, c.reason)
+			missing = append(missing, fmt.Sprintf("%s: not measured: %s", c.name, c.reason))
 			continue
 		}
 		t := bench.Summarize(c.times)
-		perSec := ""
+		perSec := "-"
 		if len(c.perSec) > 0 {
 			perSec = fmt.Sprintf("%.0f", median(c.perSec))
 		}
@@ -30,13 +32,24 @@ func report(out io.Writer, o options, all []*contender) error {
 		return all[slices.IndexFunc(all, func(c *contender) bool { return c.name == name })]
 	}
 	for _, b := range bars() {
-		a, against := find(b.name), (*contender)(nil)
+		a, against := find(b.name), find(b.name)
 		if b.against != "" {
 			against = find(b.against)
 		}
+		if a.reason != "" || against.reason != "" {
+			missing = append(missing, b.title+": not measured, see above")
+			continue
+		}
 		fmt.Fprintln(w, b.line(a, against))
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(out, "\n%s\n", strings.Join(missing, "\n"))
+	return err
 }
 
 // bar is one demand on a figure, by the median.
@@ -73,13 +86,8 @@ func bars() []bar {
 
 // line words a bar for the table.
 func (b bar) line(a, against *contender) string {
-	for _, c := range []*contender{a, against} {
-		if c != nil && c.reason != "" {
-			return fmt.Sprintf("%s\tnot measured: %s: %s", b.title, c.name, c.reason)
-		}
-	}
 	byMedian, byMin := b.value(a, against)
-	least := ""
+	least := "-"
 	if byMin > 0 {
 		least = fmt.Sprintf("%.2f", byMin)
 	}

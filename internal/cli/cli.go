@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"assay/internal/bench"
 	"assay/internal/config"
 	"assay/internal/engine"
 	"assay/internal/language"
@@ -26,6 +27,8 @@ type Host interface {
 	Serve(ctx context.Context, cfg config.Config, log *slog.Logger, out io.Writer) error
 	// Examine looks for what the sandbox needs on this machine and tries the guarantees.
 	Examine(ctx context.Context, cfg config.Config, log *slog.Logger) ([]Finding, error)
+	// Measure takes the measurements of `assay bench`.
+	Measure(ctx context.Context, cfg config.Config, o bench.Options, log *slog.Logger) (bench.Report, error)
 }
 
 // Runner compiles and runs programs.
@@ -100,7 +103,7 @@ on the command line (assay run), or over HTTP (assay serve).`,
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError(cmd, err.Error()) })
-	root.AddCommand(c.runCommand(), c.serveCommand(), c.languagesCommand(), c.doctorCommand(), c.versionCommand())
+	root.AddCommand(c.runCommand(), c.serveCommand(), c.languagesCommand(), c.doctorCommand(), c.benchCommand(), c.versionCommand())
 	for _, sub := range root.Commands() {
 		sub.DisableFlagsInUseLine = true
 	}

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 
+	"assay/internal/bench"
 	"assay/internal/config"
 	"assay/internal/engine"
 	"assay/internal/fault"
@@ -27,11 +28,13 @@ type fakeHost struct {
 	err      error
 	play     func(ctx context.Context, req engine.Request) error
 	findings []Finding
+	report   bench.Report
 
-	req    engine.Request
-	stdin  string
-	closed bool
-	cfg    config.Config
+	req      engine.Request
+	measured bench.Options
+	stdin    string
+	closed   bool
+	cfg      config.Config
 }
 
 func (h *fakeHost) Catalog(config.Config) (Catalog, error) { return fakeCatalog{}, nil }
@@ -49,6 +52,11 @@ func (h *fakeHost) Serve(_ context.Context, cfg config.Config, _ *slog.Logger, o
 
 func (h *fakeHost) Examine(context.Context, config.Config, *slog.Logger) ([]Finding, error) {
 	return h.findings, h.err
+}
+
+func (h *fakeHost) Measure(_ context.Context, _ config.Config, o bench.Options, _ *slog.Logger) (bench.Report, error) {
+	h.measured = o
+	return h.report, h.err
 }
 
 func (h *fakeHost) Run(ctx context.Context, req engine.Request) (engine.Result, error) {
