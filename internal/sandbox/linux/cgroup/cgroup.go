@@ -4,9 +4,11 @@
 // Prepare, which sets the limits; all that is read afterwards is a difference.
 //
 // On version 2 a program is cloned into its group, which holds nothing else. On version 1 there is no such clone. There the
-// thread that makes all runs of a slot joins once, and what it makes inherits the groups; what init and stub use of
-// them is read and taken off. It joins by itself, as a thread: moving another process takes milliseconds when that was
-// not done for a while, for the kernel then waits until nobody forks (cgroup_procs_write_start, kernel/cgroup/cgroup.c).
+// thread that makes all runs of a slot joins the groups of CPU time and processes once, and what it makes inherits them; what
+// init and stub use is read and taken off. The group of memory is joined by each program's process before its execve:
+// its out-of-memory killer must find nobody else. Whoever joins does so by itself, as a thread: moving another process takes
+// milliseconds when that was not done for a while, for the kernel then waits until nobody forks
+// (cgroup_procs_write_start, kernel/cgroup/cgroup.c).
 //
 // All groups of an instance lie below one group of its own, which lies below the group that assay was started in. No other group
 // is written to, but for version 2's rule that a group with controllers has no processes of its own: there assay moves
@@ -51,12 +53,11 @@ type Counters struct {
 
 // Group is the control group of one slot. Only CPUTime and Memory are safe for concurrent use.
 type Group interface {
-	// JoinFiles are, on version 1, the files to which the thread that makes all runs writes "0", once, so that all it
-	// makes is in the group: those in always at the start, rate before the first run with a CPU rate (nil without that
-	// controller). On version 2 there are none.
+	// JoinFiles are, on version 1, the files to which the thread that makes all runs writes "0" once: those in always at
+	// the start, rate before the first run with a CPU rate (nil without that controller). On version 2 there are none.
 	JoinFiles() (always []*os.File, rate *os.File)
-	// StubFiles are, on version 1, the files that a run's own processes read and write at its execve and end: the CPU time,
-	// the memory, and the peak of memory, which is reset. On version 2 there are none.
+	// StubFiles are, on version 1, the files that a run's own processes use at its execve and end: the one to join the group
+	// of memory, the CPU time, the memory, and the peak of memory, which is reset. On version 2 there are none.
 	StubFiles() []*os.File
 	// Dir is the group to clone the next run into (version 2), or nil. It may change with each Prepare.
 	Dir() *os.File

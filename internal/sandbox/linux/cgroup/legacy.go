@@ -67,6 +67,7 @@ type legacyGroup struct {
 	paths    []string
 	joins    []*os.File
 	joinRate *os.File
+	enter    *os.File
 	oomFile  *os.File
 	flushed  chan struct{}
 
@@ -105,9 +106,12 @@ func (p *legacyParent) New(name string, oom func()) (_ Group, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("opening a slot's group: %w", err)
 		}
-		if c == "cpu" {
+		switch c {
+		case "cpu":
 			g.joinRate = f
-		} else {
+		case "memory":
+			g.enter = f
+		default:
 			g.joins = append(g.joins, f)
 		}
 	}
@@ -202,7 +206,7 @@ func (g *legacyGroup) flush() error {
 func (g *legacyGroup) Dir() *os.File { return nil }
 
 func (g *legacyGroup) StubFiles() []*os.File {
-	return []*os.File{g.cpuUsage.f, g.memoryNow.f, g.memoryPeak.f}
+	return []*os.File{g.enter, g.cpuUsage.f, g.memoryNow.f, g.memoryPeak.f}
 }
 
 func (g *legacyGroup) JoinFiles() ([]*os.File, *os.File) { return g.joins, g.joinRate }
@@ -226,15 +230,12 @@ func (g *legacyGroup) Prepare(l Limits) error {
 	return nil
 }
 
-// What init and stub take of a slot's group. The memory is the kernel's for their processes and mounts, and a few pages.
-const (
-	ownProcesses = 2
-	ownMemory    = 1 << 20
-)
+// ownProcesses are init and stub.
+const ownProcesses = 2
 
 func (g *legacyGroup) setLimits(l Limits) error {
 	if l.Memory != g.limits.Memory {
-		if err := g.setMemory(l.Memory + ownMemory); err != nil {
+		if err := g.setMemory(l.Memory); err != nil {
 			return err
 		}
 	}
@@ -269,7 +270,7 @@ const ratePeriod = 100_000
 // setMemory moves the limit of memory and of memory with swap, which may never be below it, so that no swap is used.
 func (g *legacyGroup) setMemory(bytes int64) error {
 	steps := []counterFile{g.memoryLimit, g.swapLimit}
-	if g.limits.Memory != 0 && bytes > g.limits.Memory+ownMemory { // a new group has no limit yet
+	if g.limits.Memory != 0 && bytes > g.limits.Memory { // a new group has no limit yet
 		steps[0], steps[1] = steps[1], steps[0]
 	}
 	for _, f := range steps {
@@ -312,7 +313,7 @@ func (g *legacyGroup) Counters(start Start) (Counters, error) {
 	if err != nil {
 		return c, err
 	}
-	nearLimit := peak >= g.limits.Memory+ownMemory-g.limits.Memory/16
+	nearLimit := peak >= g.limits.Memory-g.limits.Memory/16
 	if kills > g.baseKills {
 		// Version 1 counts kills by any killer. The group's own limit was the cause only if usage came near it.
 		c.MemoryHit, c.HostOOM = nearLimit, !nearLimit
@@ -340,7 +341,7 @@ func (g *legacyGroup) Close() error {
 	if g.oomFile != nil {
 		_ = g.oomFile.Close()
 	}
-	for _, f := range append(g.joins, g.joinRate) {
+	for _, f := range append(g.joins, g.joinRate, g.enter) {
 		if f != nil {
 			_ = f.Close()
 		}

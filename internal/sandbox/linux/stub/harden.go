@@ -52,6 +52,10 @@ func harden(coreLimit uint64) error {
 	if err := resetIgnoredSignals(); err != nil {
 		return err
 	}
+	// Programs go first when the host runs out of memory, never the server (proc_pid_oom_score_adj(5)).
+	if err := os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0); err != nil {
+		return fmt.Errorf("raising the out-of-memory score: %w", err)
+	}
 	// A slot's programs cannot make user namespaces, and with them capabilities over kernel code (user_namespaces(7)).
 	if err := os.WriteFile("/proc/sys/user/max_user_namespaces", []byte("0"), 0); err != nil {
 		return fmt.Errorf("forbidding further user namespaces: %w", err)

@@ -49,8 +49,12 @@ func Main() {
 		s.send(append([]byte{MsgFailed}, err.Error()...))
 		os.Exit(1)
 	}
-	shrink()
 	s.send(append([]byte{MsgReady}, s.weaker...))
+	// A slot that is needed at once has other things to do.
+	const patience = 50 // milliseconds
+	if n, _ := unix.Poll([]unix.PollFd{{Fd: ControlFD, Events: unix.POLLIN}}, patience); n == 0 {
+		shrink()
+	}
 	for {
 		err := s.serve()
 		if errors.Is(err, io.EOF) {
@@ -172,15 +176,20 @@ func (s *slot) filter() error {
 // shrink gives back what the start took: most of this binary is never used by an init, and a host has many of them.
 func shrink() {
 	debug.FreeOSMemory()
-	maps, err := os.ReadFile("/proc/self/maps")
+	smaps, err := os.ReadFile("/proc/self/smaps")
 	if err != nil {
 		return
 	}
-	for line := range strings.Lines(string(maps)) {
-		var from, to uintptr
-		var mode string
-		if n, _ := fmt.Sscanf(line, "%x-%x %4s", &from, &to, &mode); n == 3 && strings.Contains(line, "/") && mode[1] != 'w' {
-			// Pages of a file that are not written to come back when they are touched (madvise(2)).
+	var from, to uintptr
+	var mode, path string
+	for line := range strings.Lines(string(smaps)) {
+		if n, _ := fmt.Sscanf(line, "%x-%x %4s", &from, &to, &mode); n == 3 {
+			_, path, _ = strings.Cut(strings.TrimSpace(line), "/")
+			continue
+		}
+		// Pages of a file that nobody has written to come back when they are touched (madvise(2)). A mapping with
+		// anonymous pages has been written to, by a dynamic linker for one.
+		if path != "" && mode[1] != 'w' && strings.HasPrefix(line, "Anonymous:") && strings.Fields(line)[1] == "0" {
 			_, _, _ = unix.Syscall(unix.SYS_MADVISE, from, to-from, unix.MADV_DONTNEED)
 		}
 	}

@@ -125,10 +125,6 @@ var (
 	procType  = [...]byte{'p', 'r', 'o', 'c', 0}
 	tmpfsType = [...]byte{'t', 'm', 'p', 'f', 's', 0}
 	zeroText  = [...]byte{'0'}
-	oomPath   = [...]byte{
-		'/', 'p', 'r', 'o', 'c', '/', 's', 'e', 'l', 'f', '/', 'o', 'o', 'm', '_', 's', 'c', 'o', 'r', 'e', '_', 'a', 'd', 'j', 0,
-	}
-	oomText = [...]byte{'1', '0', '0', '0'}
 	// procData hides the processes of others, the stub's among them, and everything that is not about a process
 	// (proc(5): hidepid, subset; per mount since Linux 5.8).
 	procData = [...]byte{
@@ -233,7 +229,8 @@ func stubProcess(j *job) {
 
 // The files in job.counters.
 const (
-	counterCPU = iota
+	counterEnter = iota // to join the group of memory
+	counterCPU
 	counterMemory
 	counterPeak
 	counterFiles

@@ -39,9 +39,11 @@ func programProcess(j *job) {
 		}
 	}
 	j.done.Step = StepCgroup
-	volunteer(j)
 	if j.counters != nil {
-		// From here on the peak is the program's. Usage at this point is what the slot itself takes.
+		if _, e := sys(unix.SYS_WRITE, j.counters[counterEnter], uintptr(unsafe.Pointer(&zeroText)), 1); e != 0 {
+			fail(j, e)
+		}
+		// From here on the peak is the program's. What is in the group already, earlier runs left in the page cache.
 		if _, e := sys6(unix.SYS_PWRITE64, j.counters[counterPeak], uintptr(unsafe.Pointer(&zeroText)), 1, 0, 0); e != 0 {
 			fail(j, e)
 		}
@@ -73,24 +75,6 @@ func programProcess(j *job) {
 	_, e := sys(unix.SYS_EXECVE, uintptr(unsafe.Pointer(j.argv0)), uintptr(unsafe.Pointer(j.argv)),
 		uintptr(unsafe.Pointer(j.envv)))
 	fail(j, e)
-}
-
-// volunteer has the out-of-memory killer take the program or what it makes, and never init or stub, which share its group
-// on version 1. Exempting those two would take CAP_SYS_RESOURCE, which containers and some hosts withhold; with the
-// highest score, any process of the program is worse than any of theirs (proc_pid_oom_score_adj(5)). Landlock keeps
-// the program from taking it back.
-//
-//go:nosplit
-//go:norace
-//go:nocheckptr
-func volunteer(j *job) {
-	fd, e := sys6(unix.SYS_OPENAT, atCWD, uintptr(unsafe.Pointer(&oomPath)), unix.O_WRONLY|unix.O_CLOEXEC, 0, 0)
-	if e != 0 {
-		fail(j, e)
-	}
-	if _, e := sys(unix.SYS_WRITE, fd, uintptr(unsafe.Pointer(&oomText)), unsafe.Sizeof(oomText)); e != 0 {
-		fail(j, e)
-	}
 }
 
 // restrictWrites leaves the program write access to its own folders and to /dev only. Mounts say the same already; what
