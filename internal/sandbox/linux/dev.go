@@ -19,7 +19,10 @@ var devices = [...]device{
 
 // devLinks are the links of every sandbox's /dev.
 var devLinks = [...]struct{ name, target string }{
-	{"shm", "/box/shm"}, {"fd", "/proc/self/fd"}, {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"},
+	{"shm", "/box/shm"},
+	{"fd", "/proc/self/fd"},
+	{"stdin", "/proc/self/fd/0"},
+	{"stdout", "/proc/self/fd/1"},
 	{"stderr", "/proc/self/fd/2"},
 }
 

@@ -36,7 +36,7 @@ const cgroupsFile = "cgroups"
 
 // openInstance removes what dead instances left and takes the first free number.
 func openInstance(runDir string, log *slog.Logger) (*instance, error) {
-	if err := os.MkdirAll(runDir, 0o711); err != nil {
+	if err := makeRunDir(runDir); err != nil {
 		return nil, &fault.Error{
 			Code: fault.Internal, Message: "making the run folder", Err: err,
 			Hint: "choose a writable one with --run-dir",
@@ -61,7 +61,7 @@ func openInstance(runDir string, log *slog.Logger) (*instance, error) {
 			return nil, errors.Join(err, in.unlock())
 		}
 		for _, d := range []string{"", "root", "artifacts"} {
-			if err := os.Mkdir(filepath.Join(in.dir, d), 0o711); err != nil {
+			if err := makeFolder(filepath.Join(in.dir, d)); err != nil {
 				return nil, errors.Join(fault.Internalf(err, "making the instance folder"), in.unlock())
 			}
 		}
@@ -71,6 +71,28 @@ func openInstance(runDir string, log *slog.Logger) (*instance, error) {
 		Code: fault.Internal, Message: fmt.Sprintf("%d instances are alive in %s", maxInstances, runDir),
 		Hint: "stop some, or choose another folder with --run-dir",
 	}
+}
+
+// makeRunDir makes the run folder if it is not there.
+func makeRunDir(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return err
+	}
+	if err := makeFolder(dir); !errors.Is(err, fs.ErrExist) { // another instance may have been faster
+		return err
+	}
+	return nil
+}
+
+// makeFolder makes a folder that slots can walk through, whatever the umask.
+func makeFolder(dir string) error {
+	if err := os.Mkdir(dir, 0o711); err != nil {
+		return err
+	}
+	return os.Chmod(dir, 0o711)
 }
 
 // checkReachable makes sure that a slot's init, which runs under an id of its own, can walk down to the run folder.

@@ -159,6 +159,9 @@ func matchAny(patterns []string, name string) bool {
 func match(pattern, name []string) bool {
 	for len(pattern) > 0 {
 		if pattern[0] == "**" {
+			for len(pattern) > 1 && pattern[1] == "**" { // each more would multiply the ways to match
+				pattern = pattern[1:]
+			}
 			for i := range len(name) + 1 {
 				if match(pattern[1:], name[i:]) {
 					return true

@@ -57,13 +57,10 @@ func checkFiles(c *sandbox.Command) error {
 			return fault.Invalidf(fmt.Sprintf("files[%d].name", i), "choose another name", "%q is a folder of another file", dir)
 		}
 	}
-	if n := placedBytes(c.Files); n > c.Limits.Memory {
-		return fault.Invalidf("files", "raise limits.memory_bytes, or give less", "%d bytes of files are more than the memory limit", n)
-	}
 	return nil
 }
 
-// placedBytes is what files take of the run's memory: artifacts nothing, others whole pages.
+// placedBytes is what files take of the run's tmpfs: artifacts nothing, others whole pages.
 func placedBytes(files []sandbox.File) int64 {
 	const page = 4096
 	sum := int64(0)

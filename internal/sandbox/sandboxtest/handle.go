@@ -19,6 +19,7 @@ func handleTests() []test {
 		{"signal", handleSignal},
 		{"signal_is_for_the_program_only", signalNotForChildren},
 		{"signal_after_the_end", signalAfterEnd},
+		{"signal_at_once", signalAtOnce},
 		{"wait_again", waitAgain},
 		{"usage", usage},
 		{"cancelled_before", cancelledBefore},
@@ -91,6 +92,24 @@ func signalAfterEnd(t *testing.T, b *bench) {
 	}
 }
 
+// signalAtOnce: a signal that comes before the program is not lost.
+func signalAtOnce(t *testing.T, b *bench) {
+	for range 50 {
+		h := b.start(t, b.program("basic", "wait"))
+		if err := h.Signal(syscall.SIGTERM); err != nil {
+			t.Error(err)
+		}
+		if rep := wait(t, h); rep.Signal != "SIGTERM" {
+			t.Errorf("%+v", rep)
+		}
+	}
+	h := b.start(t, sandbox.Command{Args: []string{"./missing"}, Limits: limits()})
+	if err := h.Signal(syscall.SIGTERM); err != nil {
+		t.Errorf("a program that cannot start: %v", err)
+	}
+	wait(t, h)
+}
+
 func waitAgain(t *testing.T, b *bench) {
 	h := b.start(t, b.program("basic", "exit", "7"))
 	var all sync.WaitGroup
@@ -124,7 +143,7 @@ func usage(t *testing.T, b *bench) {
 			return u.CPUTime > before.CPUTime && u.Memory > 0
 		})
 	}
-	if err := signalWhenStarted(t, h, syscall.SIGKILL); err != nil {
+	if err := h.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	rep := wait(t, h)
@@ -132,17 +151,6 @@ func usage(t *testing.T, b *bench) {
 	if err != nil || end.CPUTime != rep.CPUTime {
 		t.Errorf("usage %+v, %v; report %+v", end, err, rep)
 	}
-}
-
-// signalWhenStarted sends a signal as soon as the program is there.
-func signalWhenStarted(t *testing.T, h sandbox.Handle, s syscall.Signal) error {
-	t.Helper()
-	var err error
-	until(t, "the program to start", func() bool {
-		err = h.Signal(s)
-		return fault.CodeOf(err) != fault.Invalid
-	})
-	return err
 }
 
 func wantCancelled(t *testing.T, err, cause error) {

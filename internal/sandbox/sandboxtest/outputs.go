@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"strings"
+	"syscall"
 	"testing"
 
 	"assay/internal/sandbox"
@@ -280,7 +281,7 @@ func artifactRelease(t *testing.T, b *bench) {
 	if err := b.sandbox.Release(a); err != nil {
 		t.Errorf("while it is shown: %v", err)
 	}
-	if err := signalWhenStarted(t, h, 15); err != nil {
+	if err := h.Signal(syscall.SIGTERM); err != nil {
 		t.Error(err)
 	}
 	if rep := wait(t, h); rep.Signal != "SIGTERM" {

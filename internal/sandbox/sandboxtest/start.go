@@ -2,7 +2,6 @@ package sandboxtest
 
 import (
 	"bytes"
-	"slices"
 	"strings"
 	"testing"
 
@@ -111,8 +110,8 @@ func largeFileArrives(t *testing.T, b *bench) {
 // a run that hit its limit; never a failure of assay.
 func filesBeyondMemory(t *testing.T, b *bench) {
 	c := script("true")
-	c.Limits.Memory = 4 * sandbox.MiB
-	c.Files = []sandbox.File{{Name: "big", Data: make([]byte, 32<<20)}}
+	c.Limits.Memory = 16 * sandbox.MiB
+	c.Files = []sandbox.File{{Name: "big", Data: make([]byte, 64<<20)}}
 	h, err := b.sandbox.Start(t.Context(), c)
 	if err == nil {
 		var rep sandbox.Report
@@ -120,10 +119,17 @@ func filesBeyondMemory(t *testing.T, b *bench) {
 			if !rep.MemoryExceeded {
 				t.Errorf("got %+v", rep)
 			}
-			return
 		}
 	}
-	wantInvalid(t, err, "files")
+	if err != nil {
+		wantInvalid(t, err, "files")
+	}
+	for _, size := range []int{15 << 20, 16 << 20} { // little is left for the program, or nothing
+		c.Files[0].Data = make([]byte, size)
+		if r := b.run(t, c); r.ExitCode != 0 || r.Signal != "" && !r.MemoryExceeded {
+			t.Errorf("%d bytes: %+v", size, r.Report)
+		}
+	}
 }
 
 func startErrors(t *testing.T, b *bench) {
@@ -163,11 +169,4 @@ func startErrors(t *testing.T, b *bench) {
 			t.Errorf("exit %s: start error %q", code, r.StartError)
 		}
 	}
-}
-
-// sorted gives the lines of a text in order.
-func sorted(text string) []string {
-	all := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
-	slices.Sort(all)
-	return all
 }

@@ -238,16 +238,17 @@ func (r result) ok(t *testing.T) {
 	}
 }
 
-// until waits for a condition, with the test's deadline as the only one.
+// until waits for a condition.
 func until(t *testing.T, what string, condition func() bool) {
 	t.Helper()
+	giveUp := time.After(time.Minute)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for !condition() {
 		select {
 		case <-tick.C:
-		case <-t.Context().Done():
-			t.Fatalf("the test ended while it waited for %s", what)
+		case <-giveUp:
+			t.Fatalf("waited a minute for %s", what)
 		}
 	}
 }

@@ -108,8 +108,8 @@ int main(int argc, char **argv) {
 		return 99;
 	}
 	if (!strcmp(what, "divide")) {
-		volatile int zero = 0;
-		return 1 / zero;
+		volatile int number = 100, zero = 0;
+		return number / zero;
 	}
 	if (!strcmp(what, "write"))
 		return fill((int)n, atol(argv[3]));

@@ -124,6 +124,8 @@ int main(void) {
 		copy("/proc/self/status", status[i]);
 	FILE *f = fopen("/proc/self/oom_score_adj", "r");
 	text("oom_score_adj", f && fgets(buf, sizeof buf, f) ? strtok(buf, "\n") : "-");
+	if (f)
+		fclose(f);
 	streams();
 	signals();
 	processes();
