@@ -146,14 +146,13 @@ func (c *cache) fly(ctx context.Context, k key, f *flight, compile func(context.
 		delete(c.flights, k)
 	}
 	f.built, f.err = b, err
-	var dead []*program
 	if b.program != nil {
 		b.program.users = f.waiters
-		dead = c.insert(k, b)
+		// Before anybody goes on: what a caller finds afterwards, Close for one, is complete.
+		_ = c.deleteAll(c.insert(k, b))
 	}
 	close(f.done)
 	c.mu.Unlock()
-	_ = c.deleteAll(dead)
 }
 
 // abandon leaves a compile. The last to leave ends it and waits for its end, so that nothing runs on unseen.

@@ -14,7 +14,7 @@ fi
 # The layout of this folder: raised when the script makes something different of the same release.
 layout=1
 
-export GOTOOLCHAIN=local GO111MODULE=off GOWORK=off GOFLAGS= GOEXPERIMENT= CGO_ENABLED=0 GOTELEMETRY=off
+export GOTOOLCHAIN=local GO111MODULE=off GOWORK=off GOFLAGS='' GOEXPERIMENT='' CGO_ENABLED=0 GOTELEMETRY=off
 cd /
 stamp="$("$go" env GOVERSION GOOS GOARCH | tr '\n' ' ')layout $layout"
 if [ -x "$target/build" ] && [ "$(cat "$target/STAMP" 2>/dev/null)" = "$stamp" ]; then
