@@ -2,9 +2,10 @@ package api
 
 import (
 	"bytes"
-	"encoding/base64"
 	"fmt"
 	"strconv"
+
+	"github.com/segmentio/asm/base64"
 
 	"assay/internal/engine"
 	"assay/internal/fault"

@@ -210,6 +210,13 @@ func escaped(b []byte) (rune, bool) {
 // high bit when the byte is smaller, and ^x leaves out bytes that had it set.
 func hasControl(b []byte) bool {
 	const spaces, high = 0x2020202020202020, 0x8080808080808080
+	for ; len(b) >= 32; b = b[32:] {
+		w, x := binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])
+		y, z := binary.LittleEndian.Uint64(b[16:]), binary.LittleEndian.Uint64(b[24:])
+		if ((w-spaces)&^w|(x-spaces)&^x|(y-spaces)&^y|(z-spaces)&^z)&high != 0 {
+			return true
+		}
+	}
 	for ; len(b) >= 8; b = b[8:] {
 		x := binary.LittleEndian.Uint64(b)
 		if (x-spaces)&^x&high != 0 {

@@ -90,7 +90,7 @@ func checkContentType(header http.Header) error {
 const (
 	smallBody   = 1 << 20
 	bodyFactor  = 16 // so many bodies of the largest size at once
-	firstBuffer = 256 << 10
+	firstBuffer = 4 << 20
 )
 
 // readBody reads the body within the limits of size and time. release must be called once body is no longer needed.

@@ -104,6 +104,7 @@ type Engine struct {
 	options Options
 	line    *line
 	cache   *cache
+	keeper  *keeper
 }
 
 // New makes an engine. It owns nothing but what it compiles: Close deletes that.
@@ -116,7 +117,10 @@ func New(o Options) *Engine {
 	setDefault(&o.CompileText, 64<<10)
 	setDefault(&o.RunLimits, sandbox.DefaultRun())
 	setDefault(&o.CompileLimits, sandbox.DefaultCompile())
-	return &Engine{options: o, line: newLine(o.Slots, o.MaxWaiting), cache: newCache(o.CacheBytes, o.CacheEntries, o.Sandbox.Release)}
+	return &Engine{
+		options: o, line: newLine(o.Slots, o.MaxWaiting),
+		cache: newCache(o.CacheBytes, o.CacheEntries, o.Sandbox.Release), keeper: newKeeper(o.Sandbox.Release),
+	}
 }
 
 func setDefault[T comparable](field *T, value T) {
@@ -164,6 +168,9 @@ func (e *Engine) work(ctx context.Context, j *job) (Result, error) {
 		}
 		defer e.cache.release(built.program)
 		compile, files = &built.compile, j.runFiles(built.program)
+	} else if shown, kept := e.keeper.show(ctx, files[0], e.options.Sandbox.Keep); kept != nil {
+		defer e.keeper.cache.release(kept)
+		files = append([]sandbox.File{shown}, files[1:]...)
 	}
 	result, err := e.run(ctx, j, files)
 	result.Compile = compile
@@ -188,8 +195,8 @@ func finalFault(ctx context.Context, err error) error {
 // Drain stops taking requests (fault.Stopping) and waits until those that were taken are finished, or ctx ends.
 func (e *Engine) Drain(ctx context.Context) error { return e.line.drain(ctx) }
 
-// Close deletes the compiled programs that are kept. Call it after Drain.
-func (e *Engine) Close() error { return e.cache.clear() }
+// Close deletes the programs that are kept. Call it after Drain.
+func (e *Engine) Close() error { return errors.Join(e.cache.clear(), e.keeper.cache.clear()) }
 
 // Stats are figures for a metrics page.
 type Stats struct {

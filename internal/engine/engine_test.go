@@ -62,10 +62,17 @@ func (f *fake) Start(ctx context.Context, c sandbox.Command) (sandbox.Handle, er
 }
 
 func (f *fake) Keep(o sandbox.Output) (*sandbox.Artifact, error) {
+	file, err := os.CreateTemp(f.folder, "kept-")
+	if err == nil {
+		_, err = io.Copy(file, io.NewSectionReader(o.File, 0, o.Size))
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		return nil, err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.kept[o.File.Name()] = true
-	return &sandbox.Artifact{Path: o.File.Name(), Size: o.Size}, nil
+	f.kept[file.Name()] = true
+	return &sandbox.Artifact{Path: file.Name(), Size: o.Size}, nil
 }
 
 func (f *fake) Release(a *sandbox.Artifact) error {

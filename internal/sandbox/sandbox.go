@@ -6,7 +6,6 @@ package sandbox
 import (
 	"io"
 	"io/fs"
-	"os"
 	"syscall"
 	"time"
 
@@ -110,7 +109,14 @@ type Output struct {
 	Name string // path below WorkDir
 	Size int64
 	Mode fs.FileMode
-	File *os.File
+	File Content
+}
+
+// Content is what a file holds.
+type Content interface {
+	io.Reader
+	io.ReaderAt
+	io.Closer
 }
 
 // CloseOutputs closes all collected files.

@@ -1,0 +1,84 @@
+package engine
+
+import (
+	"bytes"
+	"os"
+	"testing"
+
+	"assay/internal/sandbox"
+	"assay/internal/verdict"
+)
+
+// TestKeeper: a large executable is copied once, kept from the second time on, and what is run is always what was sent.
+func TestKeeper(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	var ran []byte
+	var shown bool
+	f.run = func(c sandbox.Command) (sandbox.Report, error) {
+		ran, shown = c.Files[0].Data, c.Files[0].Artifact != nil
+		if shown {
+			var err error
+			if ran, err = os.ReadFile(c.Files[0].Artifact.Path); err != nil {
+				t.Error(err)
+			}
+		}
+		return sandbox.Report{}, nil
+	}
+	e := newEngine(t, f, nil)
+	large, small := bytes.Repeat([]byte("\x7fELF"), keepFrom/4), []byte("\x7fELF")
+	other := append(bytes.Clone(large[:len(large)-1]), 'x')
+	for i, step := range []struct {
+		content []byte
+		kept    bool
+	}{{large, false}, {large, true}, {large, true}, {other, false}, {other, true}, {large, true}, {small, false}, {small, false}} {
+		r, err := e.Run(t.Context(), Request{Language: "exe", Files: []SourceFile{{Content: step.content}}})
+		if err != nil || r.Status != verdict.OK {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		if shown != step.kept || !bytes.Equal(ran, step.content) {
+			t.Errorf("step %d: kept %t, the right content %t", i, shown, bytes.Equal(ran, step.content))
+		}
+	}
+	// A hash that two files share, or a damaged file, must not make one run as the other.
+	for element := e.keeper.cache.recent.Front(); element != nil; element = element.Next() {
+		path := element.Value.(*entry).built.program.artifacts[0].Path
+		if err := os.WriteFile(path, other, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := e.Run(t.Context(), Request{Language: "exe", Files: []SourceFile{{Content: large}}}); err != nil || shown || !bytes.Equal(ran, large) {
+		t.Errorf("another content was shown: %t, %v", shown, err)
+	}
+	if n := f.remaining(); n != 2 {
+		t.Errorf("%d files are kept", n)
+	}
+	if err := e.Close(); err != nil || f.remaining() != 0 {
+		t.Errorf("%d files remain, %v", f.remaining(), err)
+	}
+}
+
+func TestHolds(t *testing.T) {
+	t.Parallel()
+	path := t.TempDir() + "/f"
+	data := bytes.Repeat([]byte("0123456789"), 20_000)
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	changed := bytes.Clone(data)
+	changed[len(changed)-1]++
+	for name, c := range map[string]struct {
+		data []byte
+		want bool
+	}{
+		"same": {data, true}, "shorter": {data[:len(data)-1], false}, "longer": {append(bytes.Clone(data), 'x'), false},
+		"changed": {changed, false}, "none": {nil, false},
+	} {
+		if got := holds(path, c.data); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+	if holds(path+"missing", data) {
+		t.Error("a missing file holds nothing")
+	}
+}
