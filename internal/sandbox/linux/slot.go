@@ -56,7 +56,8 @@ func (d *Driver) newSlot(number int) (_ *slot, err error) {
 			err = errors.Join(err, s.destroy())
 		}
 	}()
-	s.group, err = d.parent.New(fmt.Sprintf("slot-%d", number), s.outOfMemory)
+	id := hostID(d.instance.number, number)
+	s.group, err = d.parent.New(fmt.Sprintf("slot-%d", number), id, s.outOfMemory)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +73,6 @@ func (d *Driver) newSlot(number int) (_ *slot, err error) {
 	}
 	defer processes.Close()
 	s.started = newControl(ours)
-	id := hostID(d.instance.number, number)
 	s.cmd = &exec.Cmd{
 		Path: "/proc/self/exe", Args: []string{stub.Arg0},
 		// No preemption signals, and no more threads than the runtime cannot do without.
@@ -90,6 +90,9 @@ func (d *Driver) newSlot(number int) (_ *slot, err error) {
 			Pdeathsig:                  syscall.SIGKILL,
 			Setsid:                     true,
 		},
+	}
+	if home := s.group.Home(); home != nil {
+		s.cmd.SysProcAttr.UseCgroupFD, s.cmd.SysProcAttr.CgroupFD = true, int(home.Fd())
 	}
 	if err := s.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting the slot's init: %w", err)
@@ -116,6 +119,7 @@ func (s *slot) setUp(setup stub.Setup) error {
 	}
 	files = append(append(files, always...), s.group.StubFiles()...)
 	setup.Joins, setup.Counters, setup.HasRate = len(always), len(s.group.StubFiles()), rate != nil
+	setup.InHome = s.group.Home() != nil
 	if rate != nil {
 		files = append(files, rate)
 	}
@@ -143,7 +147,7 @@ func (s *slot) setUp(setup stub.Setup) error {
 		return err
 	}
 	s.weaker = string(m.data[1:])
-	return nil
+	return s.group.Ready()
 }
 
 // memoryFile is an unnamed file in memory with some content.

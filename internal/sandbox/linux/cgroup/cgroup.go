@@ -3,7 +3,8 @@
 // Each slot has one group, kept from run to run: making groups is slow, and deleted ones linger in the kernel. A run begins with
 // Prepare, which sets the limits; all that is read afterwards is a difference.
 //
-// On version 2 a program is cloned into its group, which holds nothing else. On version 1 there is no such clone. There the
+// On version 2 a program is cloned into its group, which holds nothing else; init and stub have one beside it
+// (unified_group.go). On version 1 there is no such clone. There the
 // thread that makes all runs of a slot joins the groups of CPU time and processes once, and what it makes inherits them; what
 // init and stub use is read and taken off. The group of memory is joined by each program's process before its execve:
 // its out-of-memory killer must find nobody else. Whoever joins does so by itself, as a thread: moving another process takes
@@ -12,7 +13,8 @@
 //
 // All groups of an instance lie below one group of its own, which lies below the group that assay was started in. No other group
 // is written to, but for version 2's rule that a group with controllers has no processes of its own: there assay moves
-// itself, and only itself, into a leaf beside the slots.
+// itself, and only itself, into a leaf beside the slots. Where others are in its group, its instance's group lies beside
+// theirs.
 package cgroup
 
 import (
@@ -54,11 +56,16 @@ type Counters struct {
 // Group is the control group of one slot. Only CPUTime and Memory are safe for concurrent use.
 type Group interface {
 	// JoinFiles are, on version 1, the files to which the thread that makes all runs writes "0" once: those in always at
-	// the start, rate before the first run with a CPU rate (nil without that controller). On version 2 there are none.
+	// the start, rate before the first run with a CPU rate (nil without that controller). On version 2 always is one file,
+	// which the init uses after it has made its group namespace in Home.
 	JoinFiles() (always []*os.File, rate *os.File)
 	// StubFiles are, on version 1, the files that a run's own processes use at its execve and end: the one to join the group
 	// of memory, the CPU time, the memory, and the peak of memory, which is reset. On version 2 there are none.
 	StubFiles() []*os.File
+	// Home is the group to start the slot's init in (version 2), or nil.
+	Home() *os.File
+	// Ready is called once the init has joined what it has to, before the first Prepare.
+	Ready() error
 	// Dir is the group to clone the next run into (version 2), or nil. It may change with each Prepare.
 	Dir() *os.File
 	// Prepare sets the limits of the next run.
@@ -75,9 +82,9 @@ type Group interface {
 
 // Parent is the one group of an instance that all its slots' groups lie below.
 type Parent interface {
-	// New makes the group of a slot. Where the kernel kills only one process of a group that is out of memory, oom is
+	// New makes the group of a slot. owner is the host's user id of the slot's init. Where the kernel kills only one process of a group that is out of memory, oom is
 	// called then, so that the caller ends the run; never once Counters has returned.
-	New(name string, oom func()) (Group, error)
+	New(name string, owner int, oom func()) (Group, error)
 	// Paths are the folders of this group, to be removed by a later instance if this one dies.
 	Paths() []string
 	// Make makes the group.
@@ -101,7 +108,7 @@ func Find(name string) (Parent, error) {
 		return nil, err
 	}
 	if mounts.unified != nil && mounts.unified.has("memory") && mounts.unified.has("pids") {
-		return findUnified(mounts.unified, name), nil
+		return findUnified(mounts.unified, name)
 	}
 	return findLegacy(mounts, name)
 }
@@ -115,6 +122,7 @@ type mounts struct {
 // hierarchy is one mounted hierarchy.
 type hierarchy struct {
 	own         string   // folder of the group that this process is in
+	top         string   // the outermost group that can be seen
 	controllers []string // that groups below own can have
 }
 
@@ -171,7 +179,7 @@ func parseMounts(groups, mountinfo string) *mounts {
 		case "cgroup2":
 			if path, ok := paths[""]; ok && m.unified == nil {
 				if own, ok := below(point, root, path); ok {
-					m.unified = &hierarchy{own: own}
+					m.unified = &hierarchy{own: own, top: point}
 				}
 			}
 		case "cgroup":
@@ -229,6 +237,7 @@ func Remove(paths []string) error {
 		if err := removeTree(p); err != nil {
 			failed = errors.Join(failed, err)
 		}
+		failed = errors.Join(failed, removeLeaf(p))
 	}
 	return failed
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -238,11 +239,75 @@ func TestUnifiedWithoutRate(t *testing.T) {
 	}
 }
 
+// TestUnifiedPlace: where the instance's group goes, by what the own group is like.
+func TestUnifiedPlace(t *testing.T) {
+	t.Parallel()
+	self := strconv.Itoa(os.Getpid()) + "\n"
+	for _, c := range []struct {
+		name, own, top, on, procs string
+		root                      bool
+		home                      string // below the hierarchy's root
+		refused                   bool
+	}{
+		{name: "at the root", own: "", top: "", procs: "1\n" + self, root: true, home: ""},
+		{name: "alone in a service", own: "svc", top: "", procs: self, home: "svc"},
+		{name: "in a login session", own: "user/session", top: "", procs: "1\n" + self, home: "user"},
+		{name: "in a container, alone", own: "c", top: "c", procs: self, home: "c"},
+		{name: "in a container, with others", own: "c", top: "c", procs: "0\n" + self, refused: true},
+		{name: "controllers are on", own: "c", top: "c", on: "cpu memory pids\n", home: "c"},
+		{name: "in the leaf", own: "svc/" + supervisor, top: "", procs: "1\n" + self, home: "svc"},
+	} {
+		root := t.TempDir()
+		own := filepath.Join(root, c.own)
+		if err := os.MkdirAll(own, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		set(t, own, "cgroup.subtree_control", c.on)
+		set(t, own, "cgroup.procs", c.procs)
+		if !c.root {
+			set(t, own, "cgroup.type", "domain\n")
+		}
+		p, err := findUnified(&hierarchy{own: own, top: filepath.Join(root, c.top), controllers: []string{"memory", "pids", "cpu"}}, "x")
+		if c.refused {
+			if !errors.Is(err, ErrMissing) {
+				t.Errorf("%s: %v", c.name, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		if want := filepath.Join(root, c.home, "x"); !slices.Equal(p.Paths(), []string{want}) || !p.HasCPURate() {
+			t.Errorf("%s: %+v, want %s", c.name, p, want)
+		}
+	}
+}
+
+// TestRemoveLeaf: the leaf of a dead instance goes with its group, and what was turned on for them is off again, unless others
+// have groups there.
+func TestRemoveLeaf(t *testing.T) {
+	t.Parallel()
+	for others, want := range map[string]string{"": "-memory -pids ", "other": "memory pids"} {
+		dir := files(t, map[string]string{"cgroup.subtree_control": "memory pids"})
+		for _, d := range []string{"x", supervisor, others} {
+			if err := os.MkdirAll(filepath.Join(dir, d), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := Remove([]string{filepath.Join(dir, "x")}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(filepath.Join(dir, supervisor)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("the leaf: %v", err)
+		}
+		if got := content(t, dir, "cgroup.subtree_control"); got != want {
+			t.Errorf("beside %q: the controllers are %q", others, got)
+		}
+	}
+}
+
 func TestParents(t *testing.T) {
 	t.Parallel()
-	if p := findUnified(&hierarchy{own: "/c/svc/assay-supervisor"}, "x").Paths(); !slices.Equal(p, []string{"/c/svc/x"}) {
-		t.Errorf("from another instance's service: %v", p)
-	}
 	one := &hierarchy{own: "/c/all"}
 	p, err := findLegacy(&mounts{legacy: map[string]*hierarchy{"memory": {own: "/c/m"}, "pids": one, "cpuacct": one, "cpu": one}}, "x")
 	if err != nil {
@@ -300,8 +365,11 @@ func TestKernelGroup(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	g, err := p.New("slot-0", func() {})
+	g, err := p.New("slot-0", os.Getuid(), func() {})
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Ready(); err != nil {
 		t.Fatal(err)
 	}
 	for _, l := range []Limits{{Memory: 16 << 20, Processes: 3}, {Memory: 64 << 20, Processes: 9}, {Memory: 8 << 20, Processes: 1}} {

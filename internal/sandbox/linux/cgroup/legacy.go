@@ -83,7 +83,7 @@ type legacyGroup struct {
 	baseForks int64
 }
 
-func (p *legacyParent) New(name string, oom func()) (_ Group, err error) {
+func (p *legacyParent) New(name string, _ int, oom func()) (_ Group, err error) {
 	g := &legacyGroup{flushed: make(chan struct{})}
 	defer func() {
 		if err != nil {
@@ -203,7 +203,9 @@ func (g *legacyGroup) flush() error {
 	return nil
 }
 
-func (g *legacyGroup) Dir() *os.File { return nil }
+func (g *legacyGroup) Home() *os.File { return nil }
+func (g *legacyGroup) Dir() *os.File  { return nil }
+func (g *legacyGroup) Ready() error   { return nil }
 
 func (g *legacyGroup) StubFiles() []*os.File {
 	return []*os.File{g.enter, g.cpuUsage.f, g.memoryNow.f, g.memoryPeak.f}

@@ -108,10 +108,6 @@ func (s *slot) prepare() error {
 	if err := s.takeGroup(fds); err != nil {
 		return err
 	}
-	// The root of the group namespace is the group that this thread is in now (cgroup_namespaces(7)).
-	if err := unix.Unshare(unix.CLONE_NEWCGROUP); err != nil {
-		return fmt.Errorf("making a cgroup namespace: %w", err)
-	}
 	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("opening /dev/null: %w", err)
@@ -125,7 +121,8 @@ func (s *slot) prepare() error {
 	return s.filter()
 }
 
-// takeGroup joins the version 1 groups with this thread and keeps the files that runs need.
+// takeGroup makes the group namespace, joins groups and keeps the files that runs need. The root of the namespace is the
+// group that this thread is in at the time (cgroup_namespaces(7)).
 func (s *slot) takeGroup(fds []int) error {
 	rate := 0
 	if s.setup.HasRate {
@@ -134,8 +131,18 @@ func (s *slot) takeGroup(fds []int) error {
 	if len(fds) != s.setup.Joins+s.setup.Counters+rate {
 		return fmt.Errorf("%d files of the cgroup came with the set-up", len(fds))
 	}
+	if s.setup.InHome {
+		if err := newGroupNamespace(); err != nil {
+			return err
+		}
+	}
 	for _, fd := range fds[:s.setup.Joins] {
 		if err := join(fd); err != nil {
+			return err
+		}
+	}
+	if !s.setup.InHome {
+		if err := newGroupNamespace(); err != nil {
 			return err
 		}
 	}
@@ -145,6 +152,13 @@ func (s *slot) takeGroup(fds []int) error {
 	s.joinRate = -1
 	if s.setup.HasRate {
 		s.joinRate = fds[len(fds)-1]
+	}
+	return nil
+}
+
+func newGroupNamespace() error {
+	if err := unix.Unshare(unix.CLONE_NEWCGROUP); err != nil {
+		return fmt.Errorf("making a cgroup namespace: %w", err)
 	}
 	return nil
 }

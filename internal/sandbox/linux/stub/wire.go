@@ -9,8 +9,8 @@ import (
 	"unsafe"
 )
 
-// Setup is the driver's first message to the init, as JSON in a file: what the slot is like. With it come, on control groups
-// of version 1, files of cgroup.Group: those to join always, StubFiles, and the one to join for a CPU rate.
+// Setup is the driver's first message to the init, as JSON in a file: what the slot is like. With it come files of
+// cgroup.Group: those to join always, StubFiles, and the one to join for a CPU rate.
 type Setup struct {
 	Hostname   string    // of the slot's uts namespace
 	Mountpoint string    // an empty host folder to build the root on
@@ -24,6 +24,8 @@ type Setup struct {
 	// Joins, Counters and HasRate say how many files of each kind came along.
 	Joins, Counters int
 	HasRate         bool
+	// InHome says that the init started in cgroup.Group's Home, which is to be the root of its group namespace.
+	InHome bool
 	// Landlock asks for the Landlock layer.
 	Landlock bool
 	// Filter is the seccomp program: 8 bytes for each instruction, in the host's byte order.
