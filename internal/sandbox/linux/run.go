@@ -142,7 +142,7 @@ func (r *run) supervise() {
 // recycle waits until the run's mounts and namespaces are gone and gives the slot back.
 func (r *run) recycle(good bool) {
 	if good {
-		m, err := r.slot.control.receiveBefore(time.Now().Add(setupTimeout))
+		m, err := r.idle(time.Now().Add(setupTimeout))
 		if err == nil {
 			err = m.expect(stub.MsgIdle)
 		}
@@ -155,6 +155,16 @@ func (r *run) recycle(good bool) {
 	}
 	r.closeDescriptors()
 	r.driver.release(r.slot, good)
+}
+
+// idle waits for the slot's last message of the run. A kill that came too late may still cut a wait short.
+func (r *run) idle(deadline time.Time) (message, error) {
+	for {
+		m, err := r.slot.control.receiveBefore(deadline)
+		if !errors.Is(err, os.ErrDeadlineExceeded) || !time.Now().Before(deadline) {
+			return m, err
+		}
+	}
 }
 
 // cancelled says why the caller's side ended the run.
