@@ -42,7 +42,8 @@ func findUnified(h *hierarchy, name string) (Parent, error) {
 	case h.own != h.top:
 		p.home = filepath.Dir(h.own)
 	default:
-		return nil, fmt.Errorf("%w: %s has processes beside assay, so no group below it can have limits", ErrMissing, h.own)
+		return nil, fmt.Errorf("%w: %s has processes beside assay, so no group below it can have limits: start assay alone in it",
+			ErrMissing, h.own)
 	}
 	p.dir = filepath.Join(p.home, name)
 	return p, nil
