@@ -50,12 +50,15 @@ func Main() {
 		os.Exit(1)
 	}
 	s.send(append([]byte{MsgReady}, s.weaker...))
-	// A slot that is needed at once has other things to do.
-	const patience = 50 // milliseconds
-	if n, _ := unix.Poll([]unix.PollFd{{Fd: ControlFD, Events: unix.POLLIN}}, patience); n == 0 {
-		shrink()
-	}
-	for {
+	for large := true; ; {
+		// The first time that nobody needs the slot for a while.
+		const patience = 50 // milliseconds
+		if large {
+			if n, _ := unix.Poll([]unix.PollFd{{Fd: ControlFD, Events: unix.POLLIN}}, patience); n == 0 {
+				shrink()
+				large = false
+			}
+		}
 		err := s.serve()
 		if errors.Is(err, io.EOF) {
 			os.Exit(0)
@@ -197,13 +200,17 @@ func shrink() {
 	var from, to uintptr
 	var mode, path string
 	for line := range strings.Lines(string(smaps)) {
-		if n, _ := fmt.Sscanf(line, "%x-%x %4s", &from, &to, &mode); n == 3 {
-			_, path, _ = strings.Cut(strings.TrimSpace(line), "/")
+		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if !strings.HasSuffix(key, ":") { // a mapping; what follows describes it
+			if n, _ := fmt.Sscanf(line, "%x-%x %4s", &from, &to, &mode); n != 3 {
+				return
+			}
+			_, path, _ = strings.Cut(value, "/")
 			continue
 		}
 		// Pages of a file that nobody has written to come back when they are touched (madvise(2)). A mapping with
 		// anonymous pages has been written to, by a dynamic linker for one.
-		if path != "" && mode[1] != 'w' && strings.HasPrefix(line, "Anonymous:") && strings.Fields(line)[1] == "0" {
+		if path != "" && mode[1] != 'w' && key == "Anonymous:" && strings.HasPrefix(strings.TrimSpace(value), "0 ") {
 			_, _, _ = unix.Syscall(unix.SYS_MADVISE, from, to-from, unix.MADV_DONTNEED)
 		}
 	}
