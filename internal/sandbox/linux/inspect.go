@@ -119,6 +119,7 @@ func cgroupFinding() Finding {
 			f.OK = false
 			f.Detail += ", not writable"
 			f.Remedy = "mount the cgroup file system writable (docker: --cgroupns=private and writable cgroups; systemd: Delegate=yes)"
+			break
 		}
 	}
 	return f
