@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"testing"
 )
 
 // Assay is a binary of this tree with a run folder of its own.
@@ -15,13 +16,29 @@ type Assay struct {
 	Dir    string // for what else the tests need
 }
 
-// Make builds the binary. Remove takes everything away again.
-func Make() (a Assay, err error) {
-	defer func() {
-		if err != nil {
-			a.Remove()
-		}
-	}()
+// Main is what a TestMain does: it builds the binary, has use take it over, runs the tests and ends the process.
+func Main(m *testing.M, use func(Assay) error) {
+	code, err := run(m, use)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M, use func(Assay) error) (code int, err error) {
+	a, err := build()
+	defer a.remove()
+	if err != nil {
+		return 1, err
+	}
+	if err := use(a); err != nil {
+		return 1, err
+	}
+	return m.Run(), nil
+}
+
+func build() (a Assay, err error) {
 	if a.Dir, err = os.MkdirTemp("", "assay-test-"); err != nil {
 		return a, err
 	}
@@ -33,16 +50,15 @@ func Make() (a Assay, err error) {
 		return a, err
 	}
 	a.Binary = filepath.Join(a.Dir, "assay")
-	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", a.Binary, "assay/cmd/assay")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
+	command := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", a.Binary, "assay/cmd/assay")
+	command.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := command.CombinedOutput(); err != nil {
 		return a, fmt.Errorf("building assay: %w\n%s", err, out)
 	}
 	return a, nil
 }
 
-// Remove deletes what Make made.
-func (a Assay) Remove() {
+func (a Assay) remove() {
 	for _, dir := range []string{a.Dir, a.RunDir} {
 		if dir != "" {
 			_ = os.RemoveAll(dir)

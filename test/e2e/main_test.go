@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -25,25 +24,10 @@ const patience = 2 * time.Minute
 var made struct{ binary, runDir, settings string }
 
 func TestMain(m *testing.M) {
-	code, err := testMain(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func testMain(m *testing.M) (code int, err error) {
-	assay, err := built.Make()
-	if err != nil {
-		return 1, err
-	}
-	defer assay.Remove()
-	made.binary, made.runDir, made.settings = assay.Binary, assay.RunDir, filepath.Join(assay.Dir, "settings.yaml")
-	if err := os.WriteFile(made.settings, nil, 0o600); err != nil {
-		return 1, err
-	}
-	return m.Run(), nil
+	built.Main(m, func(a built.Assay) error {
+		made.binary, made.runDir, made.settings = a.Binary, a.RunDir, filepath.Join(a.Dir, "settings.yaml")
+		return os.WriteFile(made.settings, nil, 0o600)
+	})
 }
 
 // assay prepares a command line of the binary, with nothing of the caller's settings.

@@ -5,7 +5,6 @@ package languages
 import (
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -21,22 +20,10 @@ import (
 var binary, runDir string // set by TestMain
 
 func TestMain(m *testing.M) {
-	code, err := testMain(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func testMain(m *testing.M) (code int, err error) {
-	assay, err := built.Make()
-	if err != nil {
-		return 1, err
-	}
-	defer assay.Remove()
-	binary, runDir = assay.Binary, assay.RunDir
-	return m.Run(), nil
+	built.Main(m, func(a built.Assay) error {
+		binary, runDir = a.Binary, a.RunDir
+		return nil
+	})
 }
 
 func TestSamples(t *testing.T) {
