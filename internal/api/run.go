@@ -93,20 +93,25 @@ const (
 	firstBuffer = 4 << 20
 )
 
-// readBody reads the body within the limits of size and time. release must be called once body is no longer needed.
+// readBody reads the body within the limits of size and time. release must be called once body, and all that shares its
+// memory, is no longer needed.
 func (h *handler) readBody(w http.ResponseWriter, r *http.Request) (body []byte, release func(), err error) {
 	most := h.o.MaxBody
 	if r.ContentLength > most {
 		return nil, nil, bodyTooLarge(most)
 	}
-	release, err = h.reserve(r.ContentLength)
+	uncount, err := h.reserve(r.ContentLength)
 	if err != nil {
 		return nil, nil, err
 	}
 	control := http.NewResponseController(w)
 	_ = control.SetWriteDeadline(time.Time{}) // the last answer's; "100 Continue" is written now
 	_ = control.SetReadDeadline(time.Now().Add(h.o.BodyTimeout))
-	var buffer bytes.Buffer
+	buffer, ok := h.buffers.Get().(*bytes.Buffer)
+	if !ok {
+		buffer = new(bytes.Buffer)
+	}
+	buffer.Reset()
 	if r.ContentLength > 0 {
 		buffer.Grow(int(min(r.ContentLength, firstBuffer)) + bytes.MinRead)
 	}
@@ -115,9 +120,9 @@ func (h *handler) readBody(w http.ResponseWriter, r *http.Request) (body []byte,
 		// From here on net/http watches the connection: when the client goes away, the context ends.
 		_ = control.SetReadDeadline(time.Time{})
 		r.Body = http.NoBody
-		return buffer.Bytes(), release, nil
+		return buffer.Bytes(), func() { uncount(); h.reuse(r, buffer) }, nil
 	}
-	release()
+	uncount()
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
@@ -131,6 +136,17 @@ func (h *handler) readBody(w http.ResponseWriter, r *http.Request) (body []byte,
 		return nil, nil, &fault.Error{Code: fault.Cancelled, Message: "the body ended too early", Err: err}
 	default:
 		return nil, nil, malformed("the body cannot be read: "+clip(err.Error()), "check Content-Length and Transfer-Encoding")
+	}
+}
+
+// keepBuffer is the largest buffer that waits for another body.
+const keepBuffer = 8 << 20
+
+// reuse keeps a buffer for the next request. Not that of a request which was given up: what worked on it may still be at it,
+// when others wait for the same compile.
+func (h *handler) reuse(r *http.Request, buffer *bytes.Buffer) {
+	if r.Context().Err() == nil && buffer.Cap() <= keepBuffer {
+		h.buffers.Put(buffer)
 	}
 }
 

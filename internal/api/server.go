@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -100,4 +101,5 @@ type handler struct {
 	mux      *http.ServeMux
 	draining atomic.Bool
 	bodies   atomic.Int64 // bytes of large bodies held, see readBody
+	buffers  sync.Pool    // of *bytes.Buffer, for bodies
 }

@@ -87,7 +87,7 @@ func holds(path string, data []byte) bool {
 		return false
 	}
 	defer f.Close()
-	buf := make([]byte, 64<<10)
+	buf := make([]byte, 16<<10)
 	for len(data) > 0 {
 		n, err := f.Read(buf)
 		if n == 0 || n > len(data) || !bytes.Equal(buf[:n], data[:n]) {
