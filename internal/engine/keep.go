@@ -4,34 +4,40 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"hash/maphash"
-	"io"
 	"os"
 	"sync"
+
+	"golang.org/x/sys/unix"
 
 	"assay/internal/sandbox"
 )
 
 // keeper holds large executables that are sent again and again, so that the sandbox need not copy them for each run: a
-// statically linked program of a megabyte costs more to copy than to run. The first time only its hash is noted.
+// statically linked program of a megabyte costs more to copy than to run. The first time only a hash is noted.
 type keeper struct {
 	cache *cache
 	seed  maphash.Seed
 
-	mu   sync.Mutex
-	seen map[uint64]struct{}
+	mu      sync.Mutex
+	seen    map[uint64]struct{}
+	content map[*sandbox.Artifact][]byte // of each kept file, mapped from where the driver keeps it
 }
 
 // Bounds of the keeper.
 const (
 	keepFrom    = 64 << 10 // bytes: below that a copy costs less than the comparison
-	keepBytes   = 64 << 20
+	keepBytes   = 32 << 20
 	keepEntries = 256
 	keepSeen    = 4096 // hashes; when they are full, all are forgotten
 )
 
 func newKeeper(remove func(*sandbox.Artifact) error) *keeper {
-	return &keeper{cache: newCache(keepBytes, keepEntries, remove), seed: maphash.MakeSeed(), seen: map[uint64]struct{}{}}
+	k := &keeper{seed: maphash.MakeSeed(), seen: map[uint64]struct{}{}, content: map[*sandbox.Artifact][]byte{}}
+	k.cache = newCache(keepBytes, keepEntries, func(a *sandbox.Artifact) error { return errors.Join(k.unmap(a), remove(a)) })
+	return k
 }
 
 // show gives f as it is to be shown to the sandbox, and the program to release afterwards, or nil.
@@ -39,31 +45,48 @@ func (k *keeper) show(ctx context.Context, f sandbox.File, keep func(sandbox.Out
 	if f.Mode&0o111 == 0 || len(f.Data) < keepFrom {
 		return f, nil
 	}
-	hash := maphash.Bytes(k.seed, f.Data)
+	hash := k.sample(f.Data)
 	if !k.again(hash) {
 		return f, nil
 	}
 	var id key
 	binary.LittleEndian.PutUint64(id[:], hash)
-	binary.LittleEndian.PutUint64(id[8:], uint64(len(f.Data)))
 	b, err := k.cache.get(ctx, id, func(context.Context) (built, error) {
 		size := int64(len(f.Data))
 		a, err := keep(sandbox.Output{Name: f.Name, Size: size, Mode: f.Mode, File: content{bytes.NewReader(f.Data)}})
 		if err != nil {
 			return built{}, err
 		}
-		return built{program: &program{artifacts: []*sandbox.Artifact{a}, bytes: size}}, nil
+		p := &program{artifacts: []*sandbox.Artifact{a}, bytes: size}
+		if err := k.remember(a); err != nil {
+			return built{}, errors.Join(err, k.cache.deleteAll([]*program{p}))
+		}
+		return built{program: p}, nil
 	})
 	if err != nil {
 		return f, nil // a copy does as well
 	}
-	// Two files may have one hash: what is run is what was sent.
-	if a := b.program.artifacts[0]; holds(a.Path, f.Data) {
+	// Many files may have one hash: what is run is what was sent.
+	if a := b.program.artifacts[0]; k.holds(a, f.Data) {
 		f.Data, f.Artifact = nil, a
 		return f, b.program
 	}
 	k.cache.release(b.program)
 	return f, nil
+}
+
+// sample hashes the length of a file and a part of its content, spread over all of it. Reading all would take longer than
+// comparing it.
+func (k *keeper) sample(data []byte) uint64 {
+	const parts, length = 64, 64
+	var h maphash.Hash
+	h.SetSeed(k.seed)
+	_ = binary.Write(&h, binary.LittleEndian, int64(len(data)))
+	for i := range parts {
+		from := i * (len(data) - length) / (parts - 1)
+		_, _ = h.Write(data[from : from+length])
+	}
+	return h.Sum64()
 }
 
 // again reports whether the hash was seen before, and notes it.
@@ -80,26 +103,40 @@ func (k *keeper) again(hash uint64) bool {
 	return false
 }
 
-// holds reports whether a file has this content.
-func holds(path string, data []byte) bool {
-	f, err := os.Open(path)
+// remember maps a kept file, which nobody changes, so that it can be compared without being read.
+func (k *keeper) remember(a *sandbox.Artifact) error {
+	f, err := os.Open(a.Path)
 	if err != nil {
-		return false
+		return fmt.Errorf("open a kept executable: %w", err)
 	}
 	defer f.Close()
-	buf := make([]byte, 16<<10)
-	for len(data) > 0 {
-		n, err := f.Read(buf)
-		if n == 0 || n > len(data) || !bytes.Equal(buf[:n], data[:n]) {
-			return false
-		}
-		data = data[n:]
-		if err != nil && len(data) > 0 {
-			return false
-		}
+	m, err := unix.Mmap(int(f.Fd()), 0, int(a.Size), unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return fmt.Errorf("map a kept executable: %w", err)
 	}
-	n, err := f.Read(buf)
-	return n == 0 && err == io.EOF
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.content[a] = m
+	return nil
+}
+
+// holds reports whether a kept file has this content. The caller uses the file, so it stays mapped.
+func (k *keeper) holds(a *sandbox.Artifact, data []byte) bool {
+	k.mu.Lock()
+	m := k.content[a]
+	k.mu.Unlock()
+	return bytes.Equal(m, data)
+}
+
+func (k *keeper) unmap(a *sandbox.Artifact) error {
+	k.mu.Lock()
+	m := k.content[a]
+	delete(k.content, a)
+	k.mu.Unlock()
+	if m == nil {
+		return nil
+	}
+	return unix.Munmap(m)
 }
 
 // content is bytes in the place of a file.
