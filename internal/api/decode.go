@@ -99,7 +99,9 @@ func decodeFile(d *jsonReader, at string) (engine.SourceFile, error) {
 		case "content":
 			text, err = d.bytes(where)
 		default:
+			d.base64 = true
 			binary, err = d.bytes(where)
+			d.base64 = false
 		}
 		return err
 	})

@@ -33,10 +33,12 @@ type token struct {
 }
 
 // lexer cuts JSON (RFC 8259) into tokens. It exists for its speed on long strings: a program comes as megabytes of base64, and
-// encoding/json looks at each byte several times (docs/decisions/0003-http.md). body must be valid UTF-8.
+// encoding/json looks at each byte several times (docs/decisions/0003-http.md).
 type lexer struct {
 	body []byte
 	pos  int
+	// base64 says that the next string is about to be decoded as such, which finds every other character, but line breaks.
+	base64 bool
 }
 
 // next gives the next token.
@@ -137,8 +139,8 @@ func (l *lexer) str() ([]byte, error) {
 		if escape >= 0 {
 			rest = rest[:escape]
 		}
-		if hasControl(rest) {
-			return nil, l.syntax("a control character in a string must be escaped")
+		if err := l.check(rest); err != nil {
+			return nil, err
 		}
 		if escape < 0 {
 			l.pos = quote + 1
@@ -160,6 +162,23 @@ func (l *lexer) str() ([]byte, error) {
 		}
 	}
 	return nil, tooEarly()
+}
+
+// check refuses what may not stand in a string as it is.
+func (l *lexer) check(b []byte) error {
+	control := false
+	if l.base64 {
+		control = bytes.IndexByte(b, '\n') >= 0 || bytes.IndexByte(b, '\r') >= 0
+	} else {
+		control = hasControl(b)
+	}
+	switch {
+	case control:
+		return l.syntax("a control character in a string must be escaped")
+	case !l.base64 && !utf8.Valid(b):
+		return malformed("the body is not valid UTF-8", "send JSON in UTF-8; bytes that are not text go into files[].content_base64")
+	}
+	return nil
 }
 
 // find gives the place of the next c from a place on.

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"assay/internal/fault"
 )
@@ -18,11 +17,8 @@ import (
 type jsonReader struct{ lexer }
 
 func newJSONReader(body []byte) (*jsonReader, error) {
-	switch {
-	case len(bytes.TrimSpace(body)) == 0:
+	if len(bytes.TrimSpace(body)) == 0 {
 		return nil, malformed("the body is empty", `send a JSON object, as {"language":"python","source":"print(1)"}`)
-	case !utf8.Valid(body):
-		return nil, malformed("the body is not valid UTF-8", "send JSON in UTF-8; bytes that are not text go into files[].content_base64")
 	}
 	return &jsonReader{lexer{body: body}}, nil
 }
