@@ -29,7 +29,8 @@ type Command struct {
 	// Files are placed in WorkDir before the start.
 	Files []File
 	// Outputs are patterns (path.Match, one folder level per element) of files in WorkDir to collect at the end.
-	// With any, Report.Outputs is filled and the caller must close it.
+	// With any, Report.Outputs is filled and the caller must close it. Together they are at most as long as
+	// Limits.FileBytes, holes included; what goes beyond is left out.
 	Outputs []string
 	// Limits must be valid (Limits.Validate).
 	Limits Limits

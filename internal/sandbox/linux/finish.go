@@ -61,7 +61,7 @@ func (r *run) finish(done stub.Done) error {
 		if err := r.processes(); err != nil {
 			return err
 		}
-		if rep.Outputs, err = collect(r.workDir, r.outputs, r.driver.instance.dir); err != nil {
+		if rep.Outputs, err = collect(r.workDir, r.outputs, r.limits.FileBytes, r.driver.instance.dir); err != nil {
 			return err
 		}
 	}

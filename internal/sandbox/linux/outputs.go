@@ -21,12 +21,16 @@ const (
 	maxOutputDepth = 64
 )
 
+// errScratch is wrapped when the host could not take an output file: the slot is as good as before.
+var errScratch = errors.New("copying an output file")
+
 // collect opens the files below dir that match a pattern. The program is dead but wrote every name here, so no path is ever
 // resolved freely: openat2 keeps each step beneath the folder and follows no link (openat2(2), RESOLVE_*), and
 // only regular files count. "**" in a pattern stands for any number of folders.
 //
-// Each file is copied to scratch, since what stays open of the run's tmpfs would count for the next run of the slot.
-func collect(dir int, patterns []string, scratch string) ([]sandbox.Output, error) {
+// Together they have at most most bytes, holes included: a file without blocks can be as long as the limit on files, and
+// there can be thousands. What goes beyond is left out. Each file is copied to scratch, since what stays open of the run's tmpfs would count for the next run of the slot.
+func collect(dir int, patterns []string, most int64, scratch string) ([]sandbox.Output, error) {
 	names, err := list(dir, "", 0, nil)
 	if err != nil {
 		return nil, err
@@ -44,22 +48,23 @@ func collect(dir int, patterns []string, scratch string) ([]sandbox.Output, erro
 			}
 			return closeOutputs(out), fmt.Errorf("opening an output file: %w", err)
 		}
-		o, err := takeOut(f, name, scratch)
+		o, err := takeOut(f, name, most, scratch)
 		_ = f.Close()
 		if err != nil {
-			return closeOutputs(out), fmt.Errorf("copying an output file: %w", err)
+			return closeOutputs(out), fmt.Errorf("%w: %w", errScratch, err)
 		}
 		if o != nil {
+			most -= o.Size
 			out = append(out, *o)
 		}
 	}
 	return out, nil
 }
 
-// takeOut copies a regular file to an unnamed one; anything else gives nil.
-func takeOut(from *os.File, name, scratch string) (*sandbox.Output, error) {
+// takeOut copies a regular file to an unnamed one; anything else, and a file of more than most bytes, gives nil.
+func takeOut(from *os.File, name string, most int64, scratch string) (*sandbox.Output, error) {
 	info, err := from.Stat()
-	if err != nil || !info.Mode().IsRegular() {
+	if err != nil || !info.Mode().IsRegular() || info.Size() > most {
 		return nil, nil
 	}
 	to, err := os.CreateTemp(scratch, "output-")

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"assay/internal/fault"
 	"assay/internal/sandbox"
 )
 
@@ -165,5 +166,53 @@ func TestOpenBeneath(t *testing.T) {
 		if err == nil {
 			_ = f.Close()
 		}
+	}
+}
+
+// TestOutputsAreBounded: holes cost the program nothing, and the host would have to write them.
+func TestOutputsAreBounded(t *testing.T) {
+	t.Parallel()
+	d := newDriver(t, 1)
+	c := sandbox.Command{
+		Args: []string{"/bin/sh", "-c", "for i in 1 2 3; do truncate -s 1M hole$i; done; echo small > small"}, Env: []string{"PATH=/usr/bin:/bin"},
+		Outputs: []string{"*"}, Limits: smallLimits(),
+	}
+	c.Limits.FileBytes = 2*sandbox.MiB + 6
+	r := do(t, d, c)
+	defer r.CloseOutputs()
+	var names []string
+	for _, o := range r.Outputs {
+		names = append(names, o.Name)
+	}
+	if want := []string{"hole1", "hole2", "small"}; !slices.Equal(names, want) {
+		t.Errorf("got %q, want %q", names, want)
+	}
+}
+
+// TestFullScratch: when the host has no room for what a program left, the run fails and says so, and the slot goes on.
+func TestFullScratch(t *testing.T) {
+	t.Parallel()
+	d := newDriver(t, 1)
+	slot := <-d.free
+	d.free <- slot
+	// In the place of a full disk: a folder that is not there.
+	d.instance.dir += "-gone"
+	h, err := d.Start(t.Context(), sandbox.Command{
+		Args: []string{"/bin/sh", "-c", "echo x > x"}, Env: []string{"PATH=/usr/bin:/bin"}, Outputs: []string{"x"}, Limits: smallLimits(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Wait(); fault.CodeOf(err) != fault.Internal || !errors.Is(err, errScratch) {
+		t.Errorf("got %v", err)
+	}
+	d.instance.dir = strings.TrimSuffix(d.instance.dir, "-gone")
+	if r := sh(t, d, "echo on"); r.stdout != "on\n" {
+		t.Errorf("got %+v", r)
+	}
+	if again := <-d.free; again != slot {
+		t.Error("the slot was replaced")
+	} else {
+		d.free <- again
 	}
 }

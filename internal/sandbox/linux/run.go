@@ -122,21 +122,32 @@ func (r *run) supervise() {
 		err = r.finish(done)
 	}
 	r.slot.current.Store(nil)
+	broken := err != nil && !errors.Is(err, errScratch)
 	if err != nil {
 		r.report.CloseOutputs()
-		r.report = sandbox.Report{}
-		r.err = fault.Internalf(err, "running a program")
+		r.report, r.err = sandbox.Report{}, failed(err)
+	}
+	if broken {
 		r.recycle(false)
 		r.streams.drain() // the slot is gone, and nobody writes any more
-	} else if cause(r.causes.Load())&killedCaller != 0 {
+	} else if r.err == nil && cause(r.causes.Load())&killedCaller != 0 {
 		r.report.CloseOutputs()
 		r.report, r.err = sandbox.Report{}, r.cancelled()
 	}
 	close(r.done)
-	if err == nil {
+	if !broken {
 		r.recycle(true)
 	}
 	r.driver.runs.Done()
+}
+
+// failed is the fault of a run that came to nothing through no doing of the program.
+func failed(err error) error {
+	f := fault.Internalf(err, "running a program")
+	if errors.Is(err, unix.ENOSPC) {
+		f.Hint = "make room in the run folder"
+	}
+	return f
 }
 
 // recycle waits until the run's mounts and namespaces are gone and gives the slot back.
