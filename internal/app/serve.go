@@ -13,7 +13,6 @@ import (
 	"assay/internal/api"
 	"assay/internal/config"
 	"assay/internal/fault"
-	"assay/internal/probe"
 	"assay/internal/sandbox"
 	"assay/internal/web"
 )
@@ -69,7 +68,7 @@ func serve(ctx context.Context, cfg config.Config, version string, log *slog.Log
 	var background sync.WaitGroup
 	defer background.Wait()
 	defer stopProbing()
-	background.Go(func() { keepProbing(probing, system.Probes, cfg.ProbeInterval) })
+	background.Go(func() { system.Probes.Watch(probing, cfg.ProbeInterval) })
 
 	server := api.New(api.Options{
 		Runner: system.Engine, Languages: catalog, Page: page, Logger: log, Version: version,
@@ -92,20 +91,6 @@ func maxLimits(cfg config.Config) sandbox.Limits {
 	return sandbox.Limits{
 		CPUTime: cfg.MaxCPUTime, WallTime: cfg.MaxWallTime, Memory: cfg.MaxMemory, Stack: cfg.MaxMemory,
 		Processes: cfg.MaxProcesses, Output: cfg.MaxOutput,
-	}
-}
-
-// keepProbing runs the probes again and again until ctx ends.
-func keepProbing(ctx context.Context, probes *probe.Set, every time.Duration) {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			probes.Run(ctx)
-		}
 	}
 }
 

@@ -67,14 +67,14 @@ func (p *Set) fail(err error) {
 	p.err.Store(&f)
 }
 
-// Watch runs the probes now and then at each interval, until ctx ends.
+// Watch runs the probes at each interval, for the first time after one, until ctx ends.
 func (p *Set) Watch(ctx context.Context, interval time.Duration) {
 	t := time.NewTicker(interval)
 	defer t.Stop()
 	for {
-		p.Run(ctx)
 		select {
 		case <-t.C:
+			p.Run(ctx)
 		case <-ctx.Done():
 			return
 		}

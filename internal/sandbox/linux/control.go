@@ -44,8 +44,12 @@ func newControl(f *os.File) *control {
 	c := &control{file: f, buf: make([]byte, 4096), oob: make([]byte, unix.CmsgSpace(4*4))}
 	c.raw, c.err = f.SyscallConn()
 	c.step = func(fd uintptr) bool {
-		c.n, c.oobn, c.recvFlags, _, c.err = unix.Recvmsg(int(fd), c.buf, c.oob, unix.MSG_CMSG_CLOEXEC)
-		return c.err != unix.EAGAIN && c.err != unix.EINTR
+		for {
+			c.n, c.oobn, c.recvFlags, _, c.err = unix.Recvmsg(int(fd), c.buf, c.oob, unix.MSG_CMSG_CLOEXEC)
+			if c.err != unix.EINTR {
+				return c.err != unix.EAGAIN
+			}
+		}
 	}
 	return c
 }
@@ -94,11 +98,7 @@ func (c *control) receive() (message, error) {
 
 // poll gives the next packet if there is one.
 func (c *control) poll() (message, bool, error) {
-	if err := c.raw.Control(func(fd uintptr) {
-		for !c.step(fd) && c.err == unix.EINTR {
-			continue
-		}
-	}); err != nil {
+	if err := c.raw.Control(func(fd uintptr) { c.step(fd) }); err != nil {
 		return message{}, false, err
 	}
 	if c.err == unix.EAGAIN {
@@ -113,19 +113,10 @@ func (c *control) message() (message, error) {
 	if c.err != nil {
 		return message{}, fmt.Errorf("receiving from the slot: %w", c.err)
 	}
-	m := message{data: c.buf[:c.n]}
-	if c.oobn > 0 {
-		messages, err := unix.ParseSocketControlMessage(c.oob[:c.oobn])
-		if err != nil {
-			return m, fmt.Errorf("reading descriptors: %w", err)
-		}
-		for i := range messages {
-			fds, err := unix.ParseUnixRights(&messages[i])
-			if err != nil {
-				return m, fmt.Errorf("reading descriptors: %w", err)
-			}
-			m.fds = append(m.fds, fds...)
-		}
+	fds, err := stub.Descriptors(c.oob[:c.oobn])
+	m := message{data: c.buf[:c.n], fds: fds}
+	if err != nil {
+		return m, err
 	}
 	if c.n == 0 {
 		return m, io.EOF

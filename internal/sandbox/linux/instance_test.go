@@ -17,6 +17,7 @@ import (
 
 	"assay/internal/fault"
 	"assay/internal/sandbox"
+	"assay/internal/sandbox/sandboxtest"
 )
 
 // instanceEnv makes this test binary, started again, an instance that runs a program until it is killed.
@@ -146,7 +147,7 @@ func TestDeadInstance(t *testing.T) {
 		}
 	}
 	for _, pid := range pids {
-		eventually(t, "process "+pid+" to end", func() bool {
+		sandboxtest.Until(t, "process "+pid+" to end", func() bool {
 			_, err := os.Stat("/proc/" + pid)
 			return errors.Is(err, fs.ErrNotExist)
 		})
@@ -262,20 +263,5 @@ func TestHostIDs(t *testing.T) {
 	}
 	if n := hostID(maxInstances-1, slotsPerHost-1) + idsPerSlot; int64(n) > 1<<32-2 {
 		t.Errorf("ids reach %d", n)
-	}
-}
-
-// eventually waits for a condition.
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	giveUp := time.After(time.Minute)
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-giveUp:
-			t.Fatalf("waited a minute for %s", what)
-		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"assay/internal/fault"
 	"assay/internal/sandbox"
+	"assay/internal/sandbox/sandboxtest"
 )
 
 // TestIdleSlotDies: the init of a slot that nobody uses is killed from outside. At worst the next run fails and says that a
@@ -26,7 +27,7 @@ func TestIdleSlotDies(t *testing.T) {
 	if err := s.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the init to end", func() bool {
+	sandboxtest.Until(t, "the init to end", func() bool {
 		b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(s.cmd.Process.Pid), "stat"))
 		return err != nil || strings.Contains(string(b), ") Z ")
 	})
@@ -98,7 +99,7 @@ func TestProgramKilledOutside(t *testing.T) {
 // worksAgain waits until all slots are back and uses each.
 func worksAgain(t *testing.T, d *Driver) {
 	t.Helper()
-	eventually(t, "all slots to come back", func() bool {
+	sandboxtest.Until(t, "all slots to come back", func() bool {
 		total, free := d.Slots()
 		return free == total
 	})
@@ -130,7 +131,7 @@ func TestClose(t *testing.T) {
 		})
 	}
 	// Once closing has begun, nothing more is started, and what runs goes on until its caller gives up.
-	eventually(t, "closing to begin", func() bool {
+	sandboxtest.Until(t, "closing to begin", func() bool {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		return d.closed
@@ -257,7 +258,9 @@ func TestNothingLeaks(t *testing.T) {
 		}
 		rep.CloseOutputs()
 	}
-	settled := func() { eventually(t, "the slots", func() bool { total, free := d.Slots(); return total == free }) }
+	settled := func() {
+		sandboxtest.Until(t, "the slots", func() bool { total, free := d.Slots(); return total == free })
+	}
 	for i := range 3 * len(endings) { // until everything is there that is kept
 		one(i)
 	}
@@ -273,7 +276,7 @@ func TestNothingLeaks(t *testing.T) {
 			t.Logf("before %+v, now %+v", before, now)
 		}
 	})
-	eventually(t, "everything to be as before", func() bool {
+	sandboxtest.Until(t, "everything to be as before", func() bool {
 		now = count(t, d)
 		return now.descriptors <= before.descriptors && now.goroutines <= before.goroutines && now.mounts == before.mounts &&
 			now.groups == before.groups && now.processes <= before.processes && now.files == before.files

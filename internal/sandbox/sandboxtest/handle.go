@@ -134,7 +134,7 @@ func usage(t *testing.T, b *bench) {
 	last := sandbox.Usage{}
 	for range 5 {
 		before := last
-		until(t, "CPU time to pass", func() bool {
+		Until(t, "CPU time to pass", func() bool {
 			u, err := h.Usage()
 			if err != nil {
 				t.Fatal(err)

@@ -238,8 +238,8 @@ func (r result) ok(t *testing.T) {
 	}
 }
 
-// until waits for a condition.
-func until(t *testing.T, what string, condition func() bool) {
+// Until waits for a condition, for a minute at the most.
+func Until(t *testing.T, what string, condition func() bool) {
 	t.Helper()
 	giveUp := time.After(time.Minute)
 	tick := time.NewTicker(time.Millisecond)

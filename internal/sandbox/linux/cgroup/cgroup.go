@@ -312,6 +312,28 @@ func openCounter(dir, name string, flag int) (counterFile, error) {
 	return counterFile{f}, nil
 }
 
+// wanted is one file of a group that is to be opened.
+type wanted struct {
+	to        *counterFile
+	dir, name string
+	flag      int
+	optional  bool // it may not be there
+}
+
+func openCounters(list []wanted) error {
+	for _, w := range list {
+		c, err := openCounter(w.dir, w.name, w.flag)
+		if err != nil {
+			if w.optional && errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			return err
+		}
+		*w.to = c
+	}
+	return nil
+}
+
 func (c counterFile) close() {
 	if c.f != nil {
 		_ = c.f.Close()

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -123,39 +122,25 @@ func (p *legacyParent) New(name string, _ int, oom func()) (_ Group, err error) 
 
 // open opens every file that runs read or write.
 func (g *legacyGroup) open(p *legacyParent, name string) error {
-	for _, f := range []struct {
-		to               *counterFile
-		controller, name string
-		flag             int
-		optional         bool
-	}{
-		{&g.memoryLimit, "memory", "memory.limit_in_bytes", os.O_RDWR, false},
-		{&g.swapLimit, "memory", "memory.memsw.limit_in_bytes", os.O_RDWR, true}, // absent without swap accounting
-		{&g.memoryPeak, "memory", "memory.max_usage_in_bytes", os.O_RDWR, false},
-		{&g.memoryNow, "memory", "memory.usage_in_bytes", os.O_RDONLY, false},
-		{&g.memoryOOM, "memory", "memory.oom_control", os.O_RDONLY, false},
-		{&g.cpuUsage, "cpuacct", "cpuacct.usage", os.O_RDONLY, false},
-		{&g.quota, "cpu", "cpu.cfs_quota_us", os.O_RDWR, true},
-		{&g.period, "cpu", "cpu.cfs_period_us", os.O_RDWR, true},
-		{&g.pidsLimit, "pids", "pids.max", os.O_RDWR, false},
-		{&g.pidsEvents, "pids", "pids.events", os.O_RDONLY, true}, // since Linux 4.5
-	} {
-		dir, ok := p.dirs[f.controller]
-		if !ok {
-			continue
-		}
-		c, err := openCounter(filepath.Join(dir, name), f.name, f.flag)
-		if err != nil {
-			if f.optional && errors.Is(err, fs.ErrNotExist) {
-				continue
-			}
-			return err
-		}
-		*f.to = c
+	memory, pids := filepath.Join(p.dirs["memory"], name), filepath.Join(p.dirs["pids"], name)
+	list := []wanted{
+		{&g.memoryLimit, memory, "memory.limit_in_bytes", os.O_RDWR, false},
+		{&g.swapLimit, memory, "memory.memsw.limit_in_bytes", os.O_RDWR, true}, // absent without swap accounting
+		{&g.memoryPeak, memory, "memory.max_usage_in_bytes", os.O_RDWR, false},
+		{&g.memoryNow, memory, "memory.usage_in_bytes", os.O_RDONLY, false},
+		{&g.memoryOOM, memory, "memory.oom_control", os.O_RDONLY, false},
+		{&g.cache.counterFile, memory, "memory.stat", os.O_RDONLY, false},
+		{&g.cpuUsage, filepath.Join(p.dirs["cpuacct"], name), "cpuacct.usage", os.O_RDONLY, false},
+		{&g.pidsLimit, pids, "pids.max", os.O_RDWR, false},
+		{&g.pidsEvents, pids, "pids.events", os.O_RDONLY, true}, // since Linux 4.5
 	}
-	f, err := openCounter(filepath.Join(p.dirs["memory"], name), "memory.stat", os.O_RDONLY)
-	g.cache = cacheFile{counterFile: f, all: "cache", shared: "shmem"}
-	return err
+	if dir, ok := p.dirs["cpu"]; ok {
+		list = append(list,
+			wanted{&g.quota, filepath.Join(dir, name), "cpu.cfs_quota_us", os.O_RDWR, true},
+			wanted{&g.period, filepath.Join(dir, name), "cpu.cfs_period_us", os.O_RDWR, true})
+	}
+	g.cache.all, g.cache.shared = "cache", "shmem"
+	return openCounters(list)
 }
 
 // flushMark is written to the eventfd by flush; the kernel adds 1 for each event.

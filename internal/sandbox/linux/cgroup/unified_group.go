@@ -3,7 +3,6 @@ package cgroup
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -106,35 +105,20 @@ func (g *unifiedGroup) open() (err error) {
 	if g.dir, err = os.Open(dir); err != nil {
 		return fmt.Errorf("opening a slot's group: %w", err)
 	}
-	for _, f := range []struct {
-		to       *counterFile
-		name     string
-		flag     int
-		optional bool
-	}{
-		{&g.memoryMax, "memory.max", os.O_RDWR, false},
-		{&g.swapMax, "memory.swap.max", os.O_RDWR, true}, // absent without swap accounting
-		{&g.memoryNow, "memory.current", os.O_RDONLY, false},
-		{&g.memoryEvents, "memory.events", os.O_RDONLY, false},
-		{&g.cpuStat, "cpu.stat", os.O_RDONLY, false},
-		{&g.cpuMax, "cpu.max", os.O_RDWR, true},
-		{&g.pidsMax, "pids.max", os.O_RDWR, false},
-		{&g.pidsEvents, "pids.events", os.O_RDONLY, false},
-	} {
-		c, err := openCounter(dir, f.name, f.flag)
-		if err != nil {
-			if f.optional && errors.Is(err, fs.ErrNotExist) {
-				continue
-			}
-			return err
-		}
-		*f.to = c
-	}
-	stat, err := openCounter(dir, "memory.stat", os.O_RDONLY)
-	if err != nil {
+	if err := openCounters([]wanted{
+		{&g.memoryMax, dir, "memory.max", os.O_RDWR, false},
+		{&g.swapMax, dir, "memory.swap.max", os.O_RDWR, true}, // absent without swap accounting
+		{&g.memoryNow, dir, "memory.current", os.O_RDONLY, false},
+		{&g.memoryEvents, dir, "memory.events", os.O_RDONLY, false},
+		{&g.cache.counterFile, dir, "memory.stat", os.O_RDONLY, false},
+		{&g.cpuStat, dir, "cpu.stat", os.O_RDONLY, false},
+		{&g.cpuMax, dir, "cpu.max", os.O_RDWR, true},
+		{&g.pidsMax, dir, "pids.max", os.O_RDWR, false},
+		{&g.pidsEvents, dir, "pids.events", os.O_RDONLY, false},
+	}); err != nil {
 		return err
 	}
-	g.cache = cacheFile{counterFile: stat, all: "file", shared: "shmem"}
+	g.cache.all, g.cache.shared = "file", "shmem"
 	if g.memoryPeak, err = openCounter(dir, "memory.peak", os.O_RDWR); err == nil {
 		g.canReset = g.memoryPeak.write("r") == nil
 	} else if g.memoryPeak, err = openCounter(dir, "memory.peak", os.O_RDONLY); err != nil {

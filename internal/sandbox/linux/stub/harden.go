@@ -72,7 +72,7 @@ const (
 	rlimitSigpending = uintptr(11) // RLIMIT_SIGPENDING of every architecture but alpha, mips and sparc
 )
 
-// infinite are the limits that setLimit may find lowered by whoever started assay, and then leaves so.
+// setLimit sets a limit, or leaves it as low as whoever started assay made it.
 func setLimit(l rlimit) error {
 	var old unix.Rlimit
 	if err := unix.Prlimit(0, int(l.which), nil, &old); err != nil {

@@ -291,19 +291,8 @@ func (s *slot) receive() ([]byte, []int, error) {
 		case flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0:
 			return nil, nil, errors.New("a message from the driver was cut")
 		}
-		var fds []int
-		messages, err := unix.ParseSocketControlMessage(s.control[:cn])
-		if err != nil {
-			return nil, nil, fmt.Errorf("reading descriptors: %w", err)
-		}
-		for i := range messages {
-			got, err := unix.ParseUnixRights(&messages[i])
-			if err != nil {
-				return nil, nil, fmt.Errorf("reading descriptors: %w", err)
-			}
-			fds = append(fds, got...)
-		}
-		return s.packet[:n], fds, nil
+		fds, err := Descriptors(s.control[:cn])
+		return s.packet[:n], fds, err
 	}
 }
 

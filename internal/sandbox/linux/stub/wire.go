@@ -7,6 +7,8 @@ import (
 	"math"
 	"syscall"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // Setup is the driver's first message to the init, as JSON in a file: what the slot is like. With it come files of
@@ -191,6 +193,26 @@ func (r *reader) count(min int) int {
 		return 0
 	}
 	return int(n)
+}
+
+// Descriptors takes the descriptors out of the control data of a packet, in either direction (unix(7), SCM_RIGHTS).
+func Descriptors(control []byte) ([]int, error) {
+	if len(control) == 0 {
+		return nil, nil
+	}
+	messages, err := unix.ParseSocketControlMessage(control)
+	if err != nil {
+		return nil, fmt.Errorf("reading descriptors: %w", err)
+	}
+	var fds []int
+	for i := range messages {
+		got, err := unix.ParseUnixRights(&messages[i])
+		if err != nil {
+			return fds, fmt.Errorf("reading descriptors: %w", err)
+		}
+		fds = append(fds, got...)
+	}
+	return fds, nil
 }
 
 // Kinds of message from inside the slot to the driver: the first byte of a packet.
