@@ -103,14 +103,15 @@ func inputKinds(t *testing.T, b *bench) {
 func inputNotRead(t *testing.T, b *bench) {
 	endless, writer := io.Pipe()
 	defer writer.Close()
-	for name, stdin := range map[string]io.Reader{
-		"large bytes": bytes.NewReader(make([]byte, 32<<20)),
-		"large pipe":  struct{ io.Reader }{bytes.NewReader(make([]byte, 32<<20))},
-		"no end":      endless,
+	for name, stdin := range map[string]func() io.Reader{
+		"large bytes": func() io.Reader { return bytes.NewReader(make([]byte, 32<<20)) },
+		// A reader of its own for each run: a read may go on for a moment after a run has ended (sandbox.Command.Stdin).
+		"large pipe": func() io.Reader { return struct{ io.Reader }{bytes.NewReader(make([]byte, 32<<20))} },
+		"no end":     func() io.Reader { return endless },
 	} {
 		for _, args := range [][]string{{"exit", "0"}, {"close-input"}} {
 			c := b.program("basic", args...)
-			c.Stdin = stdin
+			c.Stdin = stdin()
 			if r := b.run(t, c); r.ExitCode != 0 || r.Signal != "" {
 				t.Errorf("%s, %s: %+v", name, args, r)
 			}
