@@ -1,11 +1,12 @@
 // Package languages holds the definitions of the languages that assay brings along: one YAML file for each, named
-// after its id, and the scripts that prepare a toolchain where installing its packages is not enough.
+// after its id, the scripts that prepare a toolchain where installing its packages is not enough, and the programs that
+// every language is checked with.
 // Package internal/language gives them their meaning; docs/languages/adding.md describes the format.
 package languages
 
 import "embed"
 
-// Files are the definitions and the preparing scripts.
+// Files are the definitions, the preparing scripts and the programs.
 //
-//go:embed *.yaml prepare/*.sh
+//go:embed *.yaml prepare/*.sh probe/*.txtar
 var Files embed.FS

@@ -53,6 +53,8 @@ func decodeRun(body []byte) (engine.Request, error) {
 				req.Args = append(req.Args, string(arg))
 				return err
 			})
+		case "network":
+			req.Network, err = decodeBool(d, name)
 		case "options":
 			err = decodeOptions(d, &req)
 		default:
@@ -81,7 +83,7 @@ func decodeRun(body []byte) (engine.Request, error) {
 
 // The members of each object. A test compares them with the OpenAPI document.
 var (
-	runFields    = []string{"language", "source", "files", "stdin", "args", "options", "limits"}
+	runFields    = []string{"language", "source", "files", "stdin", "args", "options", "limits", "network"}
 	fileFields   = []string{"name", "content", "content_base64"}
 	limitsFields = []string{"cpu_time_ms", "wall_time_ms", "memory_bytes", "stack_bytes", "processes", "output_bytes", "cpu_percent"}
 )
@@ -147,6 +149,21 @@ func decodeOptions(d *jsonReader, req *engine.Request) error {
 		}
 		return nil
 	})
+}
+
+func decodeBool(d *jsonReader, at string) (bool, error) {
+	t, err := d.value()
+	if err != nil {
+		return false, err
+	}
+	switch t.kind {
+	case isNull, isFalse:
+		return false, nil
+	case isTrue:
+		return true, nil
+	default:
+		return false, fault.Invalidf(at, "", "must be true or false")
+	}
 }
 
 func decodeLimits(d *jsonReader, l *engine.LimitOverrides) error {

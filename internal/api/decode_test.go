@@ -20,7 +20,7 @@ func TestDecodeRunTakesEveryField(t *testing.T) {
 	t.Parallel()
 	req, err := decodeRun([]byte(`{"language":"cpp","files":[{"name":"a.cpp","content":"x\u0000\r\n"},{"name":"b","content_base64":"AP8="}],
 		"stdin":"in\ud83d\ude00","args":["-v",""],"options":{"standard":20,"static":true,"warnings":"all","none":null},
-		"limits":{"cpu_time_ms":1e3,"wall_time_ms":2000.0,"memory_bytes":1,"stack_bytes":2,"processes":3,"output_bytes":-4,"cpu_percent":50}}`))
+		"limits":{"cpu_time_ms":1e3,"wall_time_ms":2000.0,"memory_bytes":1,"stack_bytes":2,"processes":3,"output_bytes":-4,"cpu_percent":50},"network":true}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,6 +39,7 @@ func TestDecodeRunTakesEveryField(t *testing.T) {
 		Limits: engine.LimitOverrides{
 			CPUTimeMS: i64(1000), WallTimeMS: i64(2000), MemoryBytes: i64(1), StackBytes: i64(2), Processes: &three, OutputBytes: i64(-4), CPUPercent: &fifty,
 		},
+		Network: true,
 	}
 	if !reflect.DeepEqual(req, want) {
 		t.Errorf("got %+v\nwant %+v", req, want)
@@ -47,7 +48,7 @@ func TestDecodeRunTakesEveryField(t *testing.T) {
 
 func TestDecodeRunTakesNullAsLeftOut(t *testing.T) {
 	t.Parallel()
-	req, err := decodeRun([]byte(`{"language":"py","source":"","files":null,"stdin":null,"args":null,"options":null,"limits":{"cpu_time_ms":null}}`))
+	req, err := decodeRun([]byte(`{"language":"py","source":"","files":null,"stdin":null,"args":null,"options":null,"limits":{"cpu_time_ms":null},"network":null}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,6 +108,7 @@ func TestDecodeRunNamesWhatIsWrong(t *testing.T) {
 		{"repeated field", head + `"source":"y"}`, inv, "source"},
 		{"repeated limit", head + `"limits":{"processes":1,"processes":2}}`, inv, "limits.processes"},
 		{"repeated option", head + `"options":{"a":"1","a":"2"}}`, inv, "options.a"},
+		{"network type", head + `"network":1}`, inv, "network"},
 		{"language type", `{"language":1}`, inv, "language"},
 		{"source type", `{"language":"c","source":["x"]}`, inv, "source"},
 		{"stdin type", head + `"stdin":5}`, inv, "stdin"},

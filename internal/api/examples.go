@@ -45,6 +45,6 @@ func resultExamples() map[string]*huma.Example {
 func languagesExample() any {
 	return map[string]any{"languages": []language.Info{{
 		ID: "python", Name: "Python", Version: "3.11.2", Aliases: []string{"py", "python3"}, Extensions: []string{".py"},
-		Options: map[string]language.OptionInfo{}, Available: true,
+		Options: map[string]language.OptionInfo{}, Versions: []language.VersionInfo{{ID: "python@3.11.2", Version: "3.11.2"}}, Available: true,
 	}}}
 }

@@ -19,6 +19,7 @@ type runRequest struct {
 	Args     []string          `json:"args,omitempty" nullable:"false" doc:"The program's arguments."`
 	Options  map[string]string `json:"options,omitempty" doc:"Settings of the language; GET /v1/languages lists them. Numbers and booleans are taken as their text."`
 	Limits   runLimits         `json:"limits,omitempty" doc:"What the program may use; what is left out has the language's default."`
+	Network  bool              `json:"network,omitempty" doc:"Asks for network access. Refused unless the operator allows it, and in this version always."`
 }
 
 type runFile struct {

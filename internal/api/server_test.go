@@ -246,8 +246,8 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 
 func TestLanguages(t *testing.T) {
 	t.Parallel()
-	s := start(t, Options{Languages: languageList{{ID: "c", Name: "C", Aliases: []string{}, Extensions: []string{".c"}, Options: map[string]language.OptionInfo{}, Available: true}}})
-	want := `{"languages":[{"id":"c","name":"C","version":"","aliases":[],"extensions":[".c"],"options":{},"available":true,"reason":""}]}`
+	s := start(t, Options{Languages: languageList{{ID: "c", Name: "C", Aliases: []string{}, Extensions: []string{".c"}, Options: map[string]language.OptionInfo{}, Versions: []language.VersionInfo{}, Available: true}}})
+	want := `{"languages":[{"id":"c","name":"C","version":"","aliases":[],"extensions":[".c"],"options":{},"versions":[],"available":true,"reason":""}]}`
 	if r := s.do("GET", "/v1/languages", ""); r.status != 200 || strings.TrimSpace(r.body) != want || r.header.Get("Content-Type") != "application/json" {
 		t.Errorf("%d %v %s", r.status, r.header, r.body)
 	}

@@ -20,6 +20,7 @@ var layers = []struct {
 }{
 	{"assay/internal/fault", 0},
 	{"assay/internal/config", 0},
+	{"assay/internal/testtime", 0},
 	{"assay/languages", 0},
 	{"assay/internal/verdict", 1},
 	{"assay/internal/sandbox", 3},
@@ -31,12 +32,13 @@ var layers = []struct {
 	{"assay/internal/engine", 5},
 	{"assay/internal/api", 6},
 	{"assay/internal/web", 6},
-	{"assay/internal/cli", 6},
-	{"assay/internal/app", 7},
-	{"assay/cmd/assay", 8},
-	{"assay/bench/...", 8},
-	{"assay/test/built", 8},
-	{"assay/test/...", 9},
+	{"assay/internal/langcheck", 6},
+	{"assay/internal/cli", 7},
+	{"assay/internal/app", 8},
+	{"assay/cmd/assay", 9},
+	{"assay/bench/...", 9},
+	{"assay/test/built", 9},
+	{"assay/test/...", 10},
 }
 
 // driver is the layer of sandbox drivers: they import layers up to 3, and only those who wire or test may import them.

@@ -60,7 +60,7 @@ func OpenSystem(ctx context.Context, cfg config.Config, catalog *language.Catalo
 		gate = s.Probes.Err
 	}
 	s.Engine = engine.New(engine.Options{
-		Sandbox: driver, Languages: catalog, Slots: o.Slots, MaxWaiting: o.MaxWaiting, Gate: gate, MaxLimits: o.MaxLimits,
+		Sandbox: driver, Languages: catalog, Slots: o.Slots, MaxWaiting: o.MaxWaiting, Gate: gate, AllowNetwork: cfg.AllowNetwork, MaxLimits: o.MaxLimits,
 		MaxSource: cfg.MaxSource, MaxTotal: cfg.MaxSourceTotal, MaxStdin: cfg.MaxStdin,
 		CacheBytes: o.CacheSize, CacheEntries: maxCacheEntries,
 	})

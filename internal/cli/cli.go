@@ -13,6 +13,7 @@ import (
 	"assay/internal/bench"
 	"assay/internal/config"
 	"assay/internal/engine"
+	"assay/internal/langcheck"
 	"assay/internal/language"
 )
 
@@ -20,6 +21,10 @@ import (
 type Host interface {
 	// Catalog reads the languages.
 	Catalog(cfg config.Config) (Catalog, error)
+	// Install gets the toolchains of languages with the host's package managers; without ids, of all.
+	Install(ctx context.Context, cfg config.Config, ids []string, out io.Writer) error
+	// CheckLanguages puts languages through the checks, without ids all that are available, and tells of each in order.
+	CheckLanguages(ctx context.Context, cfg config.Config, ids []string, o langcheck.Options, log *slog.Logger, tell func(CheckedLanguage)) error
 	// OpenRunner prepares one slot for a language. The caller closes the runner.
 	OpenRunner(ctx context.Context, cfg config.Config, language string, log *slog.Logger) (Runner, error)
 	// Serve runs the server until ctx is done and everything accepted has been answered. The address goes to out,
@@ -47,13 +52,21 @@ type Catalog interface {
 	List(ctx context.Context) []language.Info
 }
 
+// CheckedLanguage is what `assay languages test` found of one language.
+type CheckedLanguage struct {
+	ID       string              `json:"id"` // as it was asked for
+	Version  string              `json:"version"`
+	Outcomes []langcheck.Outcome `json:"checks"`
+}
+
 // Finding is one thing that `assay doctor` looked at.
 type Finding struct {
 	Name     string `json:"name"`
 	OK       bool   `json:"ok"`
 	Required bool   `json:"required"` // assay refuses to run without it, unless told --allow-degraded
 	Detail   string `json:"detail"`
-	Remedy   string `json:"remedy"`
+	Meaning  string `json:"meaning"` // what the mechanism is for
+	Remedy   string `json:"remedy"`  // what to do when it is not there
 }
 
 // Build says what this binary was made from.

@@ -18,6 +18,7 @@ import (
 	"assay/internal/config"
 	"assay/internal/engine"
 	"assay/internal/fault"
+	"assay/internal/langcheck"
 	"assay/internal/language"
 	"assay/internal/verdict"
 )
@@ -29,9 +30,12 @@ type fakeHost struct {
 	play     func(ctx context.Context, req engine.Request) error
 	findings []Finding
 	report   bench.Report
+	checked  []CheckedLanguage
 
 	req      engine.Request
 	measured bench.Options
+	ids      []string
+	checks   langcheck.Options
 	stdin    string
 	closed   bool
 	cfg      config.Config
@@ -42,6 +46,20 @@ func (h *fakeHost) Catalog(config.Config) (Catalog, error) { return fakeCatalog{
 func (h *fakeHost) OpenRunner(_ context.Context, cfg config.Config, _ string, _ *slog.Logger) (Runner, error) {
 	h.cfg = cfg
 	return h, nil
+}
+
+func (h *fakeHost) Install(_ context.Context, cfg config.Config, ids []string, out io.Writer) error {
+	h.cfg, h.ids = cfg, ids
+	fmt.Fprintln(out, "installing")
+	return h.err
+}
+
+func (h *fakeHost) CheckLanguages(_ context.Context, cfg config.Config, ids []string, o langcheck.Options, _ *slog.Logger, tell func(CheckedLanguage)) error {
+	h.cfg, h.ids, h.checks = cfg, ids, o
+	for _, row := range h.checked {
+		tell(row)
+	}
+	return h.err
 }
 
 func (h *fakeHost) Serve(_ context.Context, cfg config.Config, _ *slog.Logger, out io.Writer) error {

@@ -7,9 +7,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 	"syscall"
 
 	"assay/internal/config"
+	"assay/internal/engine"
 )
 
 const (
@@ -93,4 +96,29 @@ func openInput(name, file string, own io.Reader) (stdin io.Reader, closeInput fu
 		return bytes.NewReader(data), none, nil
 	}
 	return plainReader{f}, func() { f.Close() }, nil
+}
+
+// furtherFiles reads the files of --file: PATH, which is named after its last element, or NAME=PATH.
+func furtherFiles(items []string) ([]engine.SourceFile, error) {
+	files := make([]engine.SourceFile, 0, len(items))
+	for _, item := range items {
+		name, file, named := strings.Cut(item, "=")
+		if !named {
+			name, file = filepath.Base(item), item
+		}
+		if name == "" || file == "" {
+			return nil, fmt.Errorf("--file %q: give PATH or NAME=PATH", item)
+		}
+		f, err := openRegular(file)
+		if err != nil {
+			return nil, fmt.Errorf("--file: %w", err)
+		}
+		content, err := readUpTo(f, file)
+		f.Close()
+		if err != nil {
+			return nil, fmt.Errorf("--file: %w", err)
+		}
+		files = append(files, engine.SourceFile{Name: name, Content: content})
+	}
+	return files, nil
 }

@@ -43,6 +43,10 @@ func (c *command) languagesCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object, the same as GET /v1/languages")
 	addSettings(cmd, false)
+	cmd.AddCommand(c.languagesInstallCommand(), c.languagesTestCommand())
+	for _, sub := range cmd.Commands() {
+		sub.DisableFlagsInUseLine = true
+	}
 	return cmd
 }
 

@@ -26,6 +26,8 @@ type runFlags struct {
 	language string
 	stdin    string
 	options  []string
+	files    []string
+	network  bool
 	stats    bool
 	json     bool
 	limits   limitFlags
@@ -52,6 +54,7 @@ With --json one object is printed instead, and the exit code is 0 whatever becam
   assay run --option standard=c++20 --option optimization=O3 solution.cpp
   assay run --language python --stdin input.txt - < program
   assay run --json --profile leetcode Main.java
+  assay run --file helper.py --file data/table.csv=table.csv main.py
   assay run tool.go -- --verbose input`,
 		Args: programArguments,
 		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd, &f, args) },
@@ -62,6 +65,8 @@ With --json one object is printed instead, and the exit code is 0 whatever becam
 	flags.StringVar(&f.stdin, "stdin", "", "file to give to the program as its standard input")
 	f.limits.register(flags)
 	flags.StringArrayVarP(&f.options, "option", "o", nil, "option of the language, as KEY=VALUE; may be repeated")
+	flags.StringArrayVarP(&f.files, "file", "f", nil, "further file beside the program, as PATH or NAME=PATH; may be repeated")
+	flags.BoolVar(&f.network, "network", false, "ask for network access, where the operator allows it")
 	flags.BoolVar(&f.stats, "stats", false, "show CPU time and memory while the program runs")
 	flags.BoolVar(&f.json, "json", false, "print the result as one JSON object")
 	addSettings(cmd, false)
@@ -168,13 +173,18 @@ func (c *command) request(cmd *cobra.Command, cfg config.Config, f *runFlags, ar
 			return req, none, err
 		}
 	}
+	files, err := furtherFiles(f.files)
+	if err != nil {
+		return req, none, usageError(cmd, err.Error())
+	}
 	stdin, closeInput, err := openInput(f.stdin, file, c.process.Stdin)
 	if err != nil {
 		return req, none, usageError(cmd, err.Error())
 	}
 	return engine.Request{
 		Language: language,
-		Files:    []engine.SourceFile{{Content: source}},
+		Files:    append([]engine.SourceFile{{Content: source}}, files...),
+		Network:  f.network,
 		Args:     args[1:],
 		Options:  options,
 		Limits:   limits,

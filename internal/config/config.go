@@ -17,6 +17,7 @@ type Config struct {
 	Compilers    map[string]string // language id to the path of its compiler or interpreter
 	CacheSize    int64             // bytes of compiled programs to keep
 
+	AllowNetwork  bool          // programs may have a network when a request asks for it
 	AllowDegraded bool          // run although an isolation mechanism is missing
 	ProbeInterval time.Duration // time between two rounds of the probes
 

@@ -124,6 +124,11 @@ func sandboxSettings() []Setting {
 			field: func(c *Config) value { return boolValue{&c.AllowDegraded} },
 		},
 		{
+			Name: "allow-network", Default: "false",
+			Doc:   "let requests ask for network access; this version refuses them all the same, since it has no network to give",
+			field: func(c *Config) value { return boolValue{&c.AllowNetwork} },
+		},
+		{
 			Name: "probe-interval", Default: "5m", Server: true,
 			Doc:   "time between two rounds of the probes, which try to break out of a sandbox",
 			field: func(c *Config) value { return timeValue(&c.ProbeInterval, time.Second, 24*time.Hour) },

@@ -42,7 +42,7 @@ func (e *Engine) compile(ctx context.Context, j *job) (built, error) {
 			Hint: "`assay doctor` checks the toolchains",
 		}
 	}
-	facts := withMemoryError(report.Facts, j.language.Definition.Compile.MemoryErrors, stdout.edges(), stderr.edges())
+	facts := classify(report.Facts, j.language.Definition.Compile, stdout.edges(), stderr.edges())
 	status, limit := verdict.Decide(facts)
 	b := built{compile: Compile{
 		Status: status, CPUTimeMS: milliseconds(report.CPUTime),

@@ -30,6 +30,7 @@ type Request struct {
 	Args     []string          // the program's own arguments
 	Options  map[string]string // the language's options
 	Limits   LimitOverrides    // what the request sets; the rest is the language's default
+	Network  bool              // the program wants a network
 
 	Stdin io.Reader // nil is empty
 	// Stdout and Stderr, when set, get the program's streams live instead of the Result.
@@ -81,6 +82,9 @@ type Options struct {
 	Slots, MaxWaiting int
 	// Gate is asked before each run; an error (a fault.Degraded) refuses the request. nil never refuses.
 	Gate func() error
+
+	// AllowNetwork is the operator's word that a request may ask for a network.
+	AllowNetwork bool
 
 	// RunLimits are the defaults of a run (sandbox.DefaultRun), CompileLimits those of a compiler (sandbox.DefaultCompile).
 	RunLimits, CompileLimits sandbox.Limits
@@ -173,7 +177,9 @@ func (e *Engine) work(ctx context.Context, j *job) (Result, error) {
 		files = append([]sandbox.File{shown}, files[1:]...)
 	}
 	result, err := e.run(ctx, j, files)
-	result.Compile = compile
+	if compile != nil {
+		result.Compile = compile
+	}
 	return result, err
 }
 

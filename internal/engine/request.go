@@ -46,6 +46,9 @@ func (e *Engine) newJob(req Request) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
+	if req.Network {
+		return nil, e.noNetwork()
+	}
 	if err := e.checkSizes(l, req); err != nil {
 		return nil, err
 	}
@@ -83,6 +86,17 @@ func (e *Engine) newJob(req Request) (*job, error) {
 	}
 	j.takeStreams(req)
 	return j, nil
+}
+
+// noNetwork is the refusal of a request for network access. A sandbox has none to give yet, so the operator's word
+// changes only the reason.
+func (e *Engine) noNetwork() error {
+	f := &fault.Error{Code: fault.Unavailable, Field: "network", Hint: "leave it out or set it to false; give the program its data on stdin or in files"}
+	f.Message = "programs have no network here: the operator does not allow it"
+	if e.options.AllowNetwork {
+		f.Message = "the operator allows network access, but this version of assay has none to give to a program"
+	}
+	return f
 }
 
 func (e *Engine) checkSizes(l language.Language, req Request) error {

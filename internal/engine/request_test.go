@@ -64,6 +64,7 @@ func TestValidation(t *testing.T) {
 		"many arguments":     {Request{Language: "script", Files: source("x"), Args: make([]string, 5000)}, fault.TooLarge, "args"},
 		"unknown option":     {Request{Language: "comp", Files: source("x"), Options: map[string]string{"colour": "red"}}, fault.Invalid, "options.colour"},
 		"option value":       {Request{Language: "comp", Files: source("x"), Options: map[string]string{"level": "9"}}, fault.Invalid, "options.level"},
+		"network":            {Request{Language: "script", Files: source("x"), Network: true}, fault.Unavailable, "network"},
 		"profile":            {limit(LimitOverrides{Profile: "huge"}), fault.Invalid, "profile"},
 		"negative":           {limit(LimitOverrides{CPUTimeMS: n(-1)}), fault.Invalid, "limits.cpu_time_ms"},
 		"zero":               {limit(LimitOverrides{MemoryBytes: n(0)}), fault.Invalid, "limits.memory_bytes"},

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"io"
+	"slices"
 
 	"assay/internal/language"
 	"assay/internal/sandbox"
@@ -21,9 +22,9 @@ func (e *Engine) run(ctx context.Context, j *job, files []sandbox.File) (Result,
 	if err != nil {
 		return Result{}, err
 	}
-	facts := report.Facts
-	if facts.Signal != "" || facts.ExitCode != 0 {
-		facts = withMemoryError(facts, j.language.Run.MemoryErrors, j.stdout.edgesOr(&stdout), j.stderr.edgesOr(&stderr))
+	facts := classify(report.Facts, &j.language.Run, j.stdout.edgesOr(&stdout), j.stderr.edgesOr(&stderr))
+	if facts.SourceRefused {
+		return refusal(facts, &report, &stdout, &stderr), nil
 	}
 	static := int64(0)
 	if !facts.MemoryExceeded && neverRan(&report, &stdout, &stderr) {
@@ -46,15 +47,26 @@ func (e *Engine) execute(ctx context.Context, command sandbox.Command, j *job) (
 	return handle.Wait()
 }
 
-// withMemoryError sets the memory fact when a runtime said itself that it ran out of memory.
-func withMemoryError(f verdict.Facts, known []language.MemoryError, stdout, stderr []byte) verdict.Facts {
-	for i := range known {
-		if known[i].Matches(f.ExitCode, f.Signal, stdout, stderr) {
-			f.MemoryExceeded = true
-			break
-		}
+// classify adds to the facts what a runtime said itself: that it ran out of memory, or that it refused the source.
+func classify(f verdict.Facts, p *language.Phase, stdout, stderr []byte) verdict.Facts {
+	ends := func(known []language.Ending) bool {
+		return slices.ContainsFunc(known, func(e language.Ending) bool { return e.Matches(f.ExitCode, f.Signal, stdout, stderr) })
 	}
+	f.MemoryExceeded = f.MemoryExceeded || ends(p.MemoryErrors)
+	f.SourceRefused = ends(p.SyntaxErrors)
 	return f
+}
+
+// refusal is the result of a source that the interpreter refused: what it said is a compiler's message. What went to live
+// streams is not said again.
+func refusal(f verdict.Facts, report *sandbox.Report, stdout, stderr *capture) Result {
+	b := built{message: "compilation failed", compile: Compile{
+		Status: verdict.CompileError, ExitCode: &f.ExitCode, CPUTimeMS: milliseconds(report.CPUTime),
+		Truncated: stdout.truncated || stderr.truncated || report.StdoutTruncated || report.StderrTruncated,
+	}}
+	b.compile.Stdout, b.compile.StdoutBase64 = text(stdout.data)
+	b.compile.Stderr, b.compile.StderrBase64 = text(stderr.data)
+	return compileError(b)
 }
 
 // edgeBytes is how much of each end of a stream is searched for a runtime's last words.
@@ -91,7 +103,7 @@ func ends(data []byte) []byte {
 }
 
 // live passes a stream on while the program runs. A file is never handed over as it is, since the sandbox would not
-// limit what is written to it. The two ends are kept for withMemoryError.
+// limit what is written to it. The two ends are kept for classify.
 type live struct {
 	to      io.Writer
 	written bool

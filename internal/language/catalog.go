@@ -55,9 +55,8 @@ type file struct {
 // Language is one language with the tools that this host has for it.
 type Language struct {
 	*Definition
-	tools    map[string]string // name -> path
-	identity string            // of the tools' files
-	fixed    map[string]string // options set by the version in the name
+	toolchain
+	fixed map[string]string // options set by the version in the name
 }
 
 // Open reads the definitions' text. Mistakes within a file are reported when that language is asked for, and by Check.
@@ -118,7 +117,7 @@ func (c *Catalog) Check() error {
 			errs = append(errs, err)
 			continue
 		}
-		for _, name := range slices.Concat([]string{d.ID}, d.Aliases, d.Extensions) {
+		for _, name := range slices.Concat([]string{d.ID}, d.Aliases, d.variantAliases(), d.Extensions) {
 			if other, taken := owner[name]; taken && !c.shadows(other) {
 				errs = append(errs, fmt.Errorf("%s: %q already names the language %s", c.files[id].name, name, other))
 			}
@@ -126,6 +125,15 @@ func (c *Catalog) Check() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// variantAliases are the names of the language's other makes.
+func (d *Definition) variantAliases() []string {
+	var names []string
+	for _, v := range d.Variants {
+		names = append(names, v.Aliases...)
+	}
+	return names
 }
 
 // shadows reports whether a definition is the operator's: its names may replace built-in ones.
@@ -178,7 +186,8 @@ func mentions(text []byte, word string) bool {
 }
 
 // Lookup finds a language by id or alias, in any letter case, with "@version" or without. A version is a prefix of the
-// toolchain's ("python@3", "python@3.11"), or a value of the language's version option ("cpp@17"). The fault of a
+// toolchain's ("python@3", "python@3.11"), a value of the language's version option ("cpp@17"), or another make of the
+// tools ("cpp@clang", "cpp@clang-14"). The fault of a
 // language that is unknown, or whose toolchain is missing here, is Unavailable: "language X is not available: …".
 // With a toolchain's version the toolchain is asked, once, which takes up to the version command's time limit.
 func (c *Catalog) Lookup(name string) (Language, error) {
@@ -194,7 +203,19 @@ func (c *Catalog) Lookup(name string) (Language, error) {
 			return Language{}, err
 		}
 	} else if base != "" && len(base) <= maxNameLength {
-		d = c.find(base, func(d *Definition) bool { return slices.Contains(d.Aliases, base) })
+		d = c.find(base, func(d *Definition) bool {
+			if slices.Contains(d.Aliases, base) {
+				return true
+			}
+			i := slices.IndexFunc(d.Variants, func(v Variant) bool { return slices.Contains(v.Aliases, base) })
+			if i < 0 {
+				return false
+			}
+			// "clang++@14" is cpp@clang-14.
+			version = strings.TrimSuffix(d.Variants[i].Name+"-"+version, "-")
+			versioned = true
+			return true
+		})
 	}
 	if d == nil {
 		return Language{}, unavailable(name, "there is no such language", "`assay languages` lists those that there are")

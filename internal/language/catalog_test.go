@@ -1,7 +1,6 @@
 package language
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"os"
@@ -37,22 +36,18 @@ func TestBuiltin(t *testing.T) {
 	if err := c.Check(); err != nil {
 		t.Fatal(err)
 	}
-	for _, id := range []string{"c", "cpp", "python", "javascript", "typescript", "java", "go", "rust", "bash", "exe"} {
-		if !slices.Contains(c.IDs(), id) {
-			t.Errorf("%s is missing", id)
-		}
+	want := strings.Fields(contract)
+	slices.Sort(want)
+	if have := c.IDs(); !slices.Equal(have, want) {
+		t.Errorf("the contract has the languages\n%q, there are\n%q", want, have)
 	}
 	for _, id := range c.IDs() {
 		t.Run(id, func(t *testing.T) {
 			t.Parallel()
-			if !slices.Contains(strings.Fields(contract), id) {
-				t.Errorf("the contract has no language %q", id)
-			}
 			d, err := c.definition(id)
 			if err != nil {
 				t.Fatal(err)
 			}
-			checkSamples(t, d)
 			checkSearch(t, c, d)
 			checkExpansion(t, d)
 			if d.Install.Prepare != "" {
@@ -60,27 +55,12 @@ func TestBuiltin(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			if len(d.Requires) > 0 && d.Install.String() == "" {
+			// These have no package where assay can install: their makers' archives are unpacked by hand.
+			byHand := []string{"csharp", "dart", "fsharp", "julia", "swift", "vb", "zig"}
+			if len(d.Requires) > 0 && d.Install.empty() && !slices.Contains(byHand, id) {
 				t.Error("the definition does not say how to install the tools")
 			}
 		})
-	}
-}
-
-func checkSamples(t *testing.T, d *Definition) {
-	if len(d.Samples) == 0 {
-		t.Error("there is no sample")
-	}
-	for _, s := range d.Samples {
-		if s.Name == "" || (s.Source == "") == (s.Base64 == "") {
-			t.Errorf("sample %q needs a name, and either source or base64", s.Name)
-		}
-		if _, err := base64.StdEncoding.DecodeString(s.Base64); err != nil {
-			t.Error(err)
-		}
-		if s.Stdout == "" && s.ExitCode == 0 {
-			t.Errorf("sample %q shows nothing", s.Name)
-		}
 	}
 }
 
@@ -97,11 +77,11 @@ func checkSearch(t *testing.T, c *Catalog, d *Definition) {
 }
 
 func checkExpansion(t *testing.T, d *Definition) {
-	l := Language{Definition: d, tools: map[string]string{}}
+	l := Language{Definition: d}.with(toolchain{tools: map[string]string{}})
 	for name, candidates := range d.Requires {
 		l.tools[name] = candidates[0]
 	}
-	plan, err := l.Plan(Input{Files: []File{{Content: []byte(d.Samples[0].Source)}}, Args: []string{"a b", ""}, Memory: 256 << 20, Stack: 256 << 20})
+	plan, err := l.Plan(Input{Files: []File{{Content: []byte("program")}}, Args: []string{"a b", ""}, Memory: 256 << 20, Stack: 256 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

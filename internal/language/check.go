@@ -62,6 +62,8 @@ func (d *Definition) check(file string) error {
 		return wrong("must be a file name", "source.name")
 	case d.Source.Naming != "" && d.Source.Naming != namingJava:
 		return wrong(fmt.Sprintf("%q is unknown; leave it out or use %q", d.Source.Naming, namingJava), "source.naming")
+	case d.Source.Naming != "" && d.Source.Unit != "":
+		return wrong("goes with no other naming rule", "source.unit")
 	case d.Source.MaxMiB < 0 || d.Source.MaxMiB > 1024:
 		return wrong("give 0 to 1024", "source.max_mib")
 	case len(d.Run.Args) == 0:
@@ -77,20 +79,68 @@ func (d *Definition) check(file string) error {
 			return wrong("must be an absolute path", "folders[%d]", i)
 		}
 	}
-	for tool, candidates := range d.Requires {
-		if len(candidates) == 0 {
-			return wrong("needs a candidate at least", "requires.%s", tool)
-		}
-		for i, c := range candidates {
-			if !path.IsAbs(c) {
-				return wrong("must be an absolute path", "requires.%s[%d]", tool, i)
-			}
-		}
+	if err := d.Source.compile(); err != nil {
+		return err
+	}
+	if err := checkTools("requires", d.Requires); err != nil {
+		return err
+	}
+	if err := d.checkVariants(); err != nil {
+		return err
 	}
 	if err := d.checkOptions(); err != nil {
 		return err
 	}
 	return d.checkPhases()
+}
+
+// compile compiles the pattern of the unit's name.
+func (r *SourceRule) compile() (err error) {
+	if r.Unit == "" {
+		return nil
+	}
+	if r.unit, err = regexp.Compile(r.Unit); err != nil {
+		return wrong(err.Error(), "source.unit")
+	}
+	if r.unit.NumSubexp() < 1 {
+		return wrong("needs a group: the name", "source.unit")
+	}
+	return nil
+}
+
+func checkTools(field string, tools map[string][]string) error {
+	for tool, candidates := range tools {
+		if len(candidates) == 0 {
+			return wrong("needs a candidate at least", "%s.%s", field, tool)
+		}
+		for i, c := range candidates {
+			if !path.IsAbs(c) {
+				return wrong("must be an absolute path", "%s.%s[%d]", field, tool, i)
+			}
+		}
+	}
+	return nil
+}
+
+func (d *Definition) checkVariants() error {
+	for i, v := range d.Variants {
+		field := fmt.Sprintf("variants[%d]", i)
+		if len(v.Requires) == 0 {
+			return wrong("is missing", "%s.requires", field)
+		}
+		if err := checkTools(field+".requires", v.Requires); err != nil {
+			return err
+		}
+		for tool := range v.Requires {
+			if _, ok := d.Requires[tool]; !ok {
+				return wrong("the language requires no such tool", "%s.requires.%s", field, tool)
+			}
+		}
+		if len(v.Aliases) > 0 && v.Name == "" {
+			return wrong("only a variant with a name has aliases", "%s.aliases", field)
+		}
+	}
+	return nil
 }
 
 func (d *Definition) checkOptions() error {
@@ -162,6 +212,9 @@ func (d *Definition) checkPhases() error {
 			return err
 		}
 	}
+	if d.Compile != nil && len(d.Compile.SyntaxErrors) > 0 {
+		return wrong("every failure of a compiler is a compile error already", "compile.syntax_errors")
+	}
 	if len(d.Run.Outputs) > 0 {
 		return wrong("only compile has outputs", "run.outputs")
 	}
@@ -181,19 +234,27 @@ func (d *Definition) checkPhase(name string, p *Phase) (err error) {
 	if p.env, err = d.templates(name+".env", append(defaultEnv(), env...), false); err != nil {
 		return err
 	}
-	for i := range p.MemoryErrors {
-		m := &p.MemoryErrors[i]
-		if m.ExitCode == nil && m.Signal == "" {
-			return wrong("needs exit_code or signal", "%s.memory_errors[%d]", name, i)
+	if err := checkEndings(name+".memory_errors", p.MemoryErrors); err != nil {
+		return err
+	}
+	return checkEndings(name+".syntax_errors", p.SyntaxErrors)
+}
+
+// checkEndings compiles the patterns.
+func checkEndings(field string, endings []Ending) (err error) {
+	for i := range endings {
+		e := &endings[i]
+		if e.ExitCode == nil && e.Signal == "" {
+			return wrong("needs exit_code or signal", "%s[%d]", field, i)
 		}
-		if m.Stdout != "" {
-			if m.stdout, err = regexp.Compile(m.Stdout); err != nil {
-				return wrong(err.Error(), "%s.memory_errors[%d].stdout", name, i)
+		if e.Stdout != "" {
+			if e.stdout, err = regexp.Compile(e.Stdout); err != nil {
+				return wrong(err.Error(), "%s[%d].stdout", field, i)
 			}
 		}
-		if m.Stderr != "" {
-			if m.stderr, err = regexp.Compile(m.Stderr); err != nil {
-				return wrong(err.Error(), "%s.memory_errors[%d].stderr", name, i)
+		if e.Stderr != "" {
+			if e.stderr, err = regexp.Compile(e.Stderr); err != nil {
+				return wrong(err.Error(), "%s[%d].stderr", field, i)
 			}
 		}
 	}

@@ -18,27 +18,44 @@ type Definition struct {
 	Source     SourceRule          `yaml:"source"`
 	Requires   map[string][]string `yaml:"requires"` // tool -> candidate paths; the first that exists is used
 	Install    Install             `yaml:"install"`
-	Folders    []string            `yaml:"folders"` // host folders that the sandbox must show besides the usual ones
+	Variants   []Variant           `yaml:"variants"` // further toolchains of the same language, side by side
+	Folders    []string            `yaml:"folders"`  // host folders that the sandbox must show besides the usual ones
 	Version    VersionRule         `yaml:"version"`
 	Options    []Option            `yaml:"options"`
 	Conflicts  []Conflict          `yaml:"conflicts"`
 	Env        []string            `yaml:"environment"` // "KEY=value", for compile and run
 	Compile    *Phase              `yaml:"compile"`     // nil: interpreted
 	Run        Phase               `yaml:"run"`
-	Samples    []Sample            `yaml:"samples"`
 }
 
 // SourceRule says how a submission's files are named.
 type SourceRule struct {
 	Name       string `yaml:"name"`       // of a source without a name
 	Naming     string `yaml:"naming"`     // "" or "java": after the public class
+	Unit       string `yaml:"unit"`       // a regular expression: the main source is named after its first group
+	Lower      bool   `yaml:"lower"`      // the unit's name is put into lower case
 	Executable bool   `yaml:"executable"` // the file itself is run
 	MaxMiB     int64  `yaml:"max_mib"`    // size limit of one file, when more than the usual one is needed
+
+	unit *regexp.Regexp
+}
+
+// Variant is a further toolchain of a language: another version of the same tools, or another make of them.
+type Variant struct {
+	// Name is how the make is asked for: "clang" for cpp@clang and cpp@clang-14. Without one the version alone tells.
+	Name    string   `yaml:"name"`
+	Aliases []string `yaml:"aliases"` // of the language with this make: "clang++" is cpp@clang
+	// Requires replaces the language's tools of the same names. A "*" in a path stands for anything within one element,
+	// as in path.Match; each text that it matches is a toolchain of its own, and all tools of one toolchain share it.
+	Requires map[string][]string `yaml:"requires"`
+	// Install gets one toolchain of this variant; Versions are the names by which it is asked for besides Name ("22").
+	Install  Install  `yaml:"install"`
+	Versions []string `yaml:"versions"`
 }
 
 // Install says how the toolchain gets onto a host.
 type Install struct {
-	Apt     []string `yaml:"apt"`
+	Apt     []string `yaml:"apt"`     // packages; "a | b" is b where there is no a
 	NPM     []string `yaml:"npm"`     // global packages below /usr/local
 	Prepare string   `yaml:"prepare"` // a script of languages/prepare
 	Target  string   `yaml:"target"`  // its argument
@@ -81,13 +98,14 @@ type Conflict struct {
 
 // Phase is one command: the compiler's or the program's.
 type Phase struct {
-	Args         []string      `yaml:"args"`
-	Outputs      []string      `yaml:"outputs"` // compile only: patterns of path.Match; a leading "**/" is any depth
-	Env          []string      `yaml:"env"`
-	Limits       Limits        `yaml:"limits"`
-	Heap         Derived       `yaml:"heap"`  // {heap_mib}, from the memory limit
-	Stack        Derived       `yaml:"stack"` // {stack_kib}, from the stack limit
-	MemoryErrors []MemoryError `yaml:"memory_errors"`
+	Args         []string `yaml:"args"`
+	Outputs      []string `yaml:"outputs"` // compile only: patterns of path.Match; a leading "**/" is any depth
+	Env          []string `yaml:"env"`
+	Limits       Limits   `yaml:"limits"`
+	Heap         Derived  `yaml:"heap"`          // {heap_mib}, from the memory limit
+	Stack        Derived  `yaml:"stack"`         // {stack_kib}, from the stack limit
+	MemoryErrors []Ending `yaml:"memory_errors"` // memory ran out
+	SyntaxErrors []Ending `yaml:"syntax_errors"` // run only: the source was refused before it ran
 
 	args, env []template
 }
@@ -125,9 +143,9 @@ func (d Derived) of(limit int64) int64 {
 	return limit
 }
 
-// MemoryError is an end by which a runtime says that it ran out of memory by itself, before the kernel enforced the limit.
-// All that is given must hold.
-type MemoryError struct {
+// Ending is an end by which a runtime says something that its exit code alone does not: that it ran out of memory by
+// itself, before the kernel enforced the limit, or that it refused the source. All that is given must hold.
+type Ending struct {
 	ExitCode *int   `yaml:"exit_code"`
 	Signal   string `yaml:"signal"`
 	Stdout   string `yaml:"stdout"` // regular expressions
@@ -136,22 +154,12 @@ type MemoryError struct {
 	stdout, stderr *regexp.Regexp
 }
 
-// Matches reports whether the end of a run is this error. signal is "" after an exit.
-func (m *MemoryError) Matches(exitCode int, signal string, stdout, stderr []byte) bool {
-	if m.Signal != signal || m.ExitCode != nil && *m.ExitCode != exitCode {
+// Matches reports whether the end of a run is this one. signal is "" after an exit.
+func (e *Ending) Matches(exitCode int, signal string, stdout, stderr []byte) bool {
+	if e.Signal != signal || e.ExitCode != nil && *e.ExitCode != exitCode {
 		return false
 	}
-	return (m.stdout == nil || m.stdout.Match(stdout)) && (m.stderr == nil || m.stderr.Match(stderr))
-}
-
-// Sample is a small program that shows that the language works.
-type Sample struct {
-	Name     string `yaml:"name"`
-	Source   string `yaml:"source"`
-	Base64   string `yaml:"base64"` // instead of Source, when that is not text
-	Stdin    string `yaml:"stdin"`
-	Stdout   string `yaml:"stdout"`
-	ExitCode int    `yaml:"exit_code"`
+	return (e.stdout == nil || e.stdout.Match(stdout)) && (e.stderr == nil || e.stderr.Match(stderr))
 }
 
 // Decode reads one definition. file is its name, of which the stem must be the id. Errors name file, line and field.

@@ -91,11 +91,48 @@ func (l Language) name(files []File) (named []File, mainClass string) {
 	if l.Source.Naming == namingJava {
 		return nameJava(files, l.Source.Name)
 	}
-	if len(files) > 0 && files[0].Name == "" {
+	if len(files) == 0 {
+		return files, ""
+	}
+	name := files[0].Name
+	if name == "" {
+		name = l.Source.Name
+	}
+	if unit := l.Source.unitOf(files[0].Content); unit != "" {
+		renamed := path.Join(path.Dir(name), unit+path.Ext(l.Source.Name))
+		if !slices.ContainsFunc(files[1:], func(f File) bool { return f.Name == renamed }) {
+			name = renamed
+		}
+	}
+	if name != files[0].Name {
 		files = slices.Clone(files)
-		files[0].Name = l.Source.Name
+		files[0].Name = name
 	}
 	return files, ""
+}
+
+// maxUnit is longer than a unit's name can be in a file's name that is sure to be accepted.
+const maxUnit = 64
+
+// unitOf finds the name that the compiler wants the file to have, or "".
+func (r *SourceRule) unitOf(source []byte) string {
+	if r.unit == nil {
+		return ""
+	}
+	m := r.unit.FindSubmatch(source)
+	if len(m) < 2 || len(m[1]) == 0 || len(m[1]) > maxUnit {
+		return ""
+	}
+	unit := string(m[1])
+	if strings.ContainsFunc(unit, func(c rune) bool {
+		return c != '_' && !('0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z')
+	}) {
+		return ""
+	}
+	if r.Lower {
+		unit = strings.ToLower(unit)
+	}
+	return unit
 }
 
 // sources adds the files in this language: the main one, and others by their extension.

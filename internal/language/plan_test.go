@@ -15,7 +15,7 @@ func builtin(t *testing.T, id string) Language {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := Language{Definition: d, tools: map[string]string{}}
+	l := Language{Definition: d}.with(toolchain{tools: map[string]string{}})
 	for name := range d.Requires {
 		l.tools[name] = "/" + name
 	}
@@ -218,4 +218,35 @@ func FuzzScanJava(f *testing.F) {
 			t.Errorf("%q %q", named[0].Name, mainClass)
 		}
 	})
+}
+
+// TestUnit: a source is named after its unit where the compiler wants that, and after nothing else.
+func TestUnit(t *testing.T) {
+	t.Parallel()
+	d, err := Decode("ada.yaml", []byte("id: ada\nname: Ada\nsource: {name: main.adb, unit: '(?im)^procedure +([^ ]+)', lower: true}\nrun: {args: [\"{source}\", \"{stem}\"]}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := Language{Definition: d}
+	for _, test := range []struct {
+		name, source, want string
+		more               []File
+	}{
+		{source: "procedure Hello is", want: "hello.adb"},
+		{source: "-- no unit", want: "main.adb"},
+		{source: "procedure a/../b is", want: "main.adb"},
+		{source: "procedure " + strings.Repeat("x", 65) + " is", want: "main.adb"},
+		{name: "src/other.ada", source: "procedure Hello is", want: "src/hello.adb"},
+		{name: "other.adb", source: "no", want: "other.adb"},
+		{name: "main.adb", source: "procedure Hello is", more: []File{{Name: "hello.adb"}}, want: "main.adb"},
+	} {
+		given := append([]File{{Name: test.name, Content: []byte(test.source)}}, test.more...)
+		plan, err := l.Plan(Input{Files: given})
+		if err != nil || plan.Files[0].Name != test.want || plan.Run.Args[0] != test.want || plan.Run.Args[1] != strings.TrimSuffix(test.want, ".adb") {
+			t.Errorf("%q %q: %q, %v", test.name, test.source, plan.Run.Args, err)
+		}
+		if given[0].Name != test.name {
+			t.Error("the caller's files were changed")
+		}
+	}
 }

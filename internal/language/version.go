@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"sync"
 	"time"
 )
@@ -26,8 +25,15 @@ type Info struct {
 	Aliases    []string              `json:"aliases"`
 	Extensions []string              `json:"extensions"`
 	Options    map[string]OptionInfo `json:"options"`
+	Versions   []VersionInfo         `json:"versions"` // of all toolchains that this host has, the usual one first
 	Available  bool                  `json:"available"`
 	Reason     string                `json:"reason"` // why it is not available, and how to change that
+}
+
+// VersionInfo is one toolchain of a language.
+type VersionInfo struct {
+	ID      string `json:"id"` // how a request asks for it: "python@3.11.2", "cpp@clang-14.0.6"
+	Version string `json:"version"`
 }
 
 // OptionInfo is an option as clients see it.
@@ -60,12 +66,16 @@ func (c *Catalog) List(ctx context.Context) []Info {
 func (c *Catalog) info(ctx context.Context, id string) Info {
 	d, err := c.definition(id)
 	if err != nil {
-		return Info{ID: id, Name: id, Aliases: []string{}, Extensions: []string{}, Options: map[string]OptionInfo{}, Reason: err.Error()}
+		return Info{
+			ID: id, Name: id, Aliases: []string{}, Extensions: []string{}, Options: map[string]OptionInfo{}, Versions: []VersionInfo{},
+			Reason: err.Error(),
+		}
 	}
 	info := Info{
 		ID: d.ID, Name: d.Name, Aliases: append([]string{}, d.Aliases...), Extensions: append([]string{}, d.Extensions...),
-		Options: make(map[string]OptionInfo, len(d.Options)),
+		Options: make(map[string]OptionInfo, len(d.Options)), Versions: []VersionInfo{},
 	}
+	info.Aliases = append(info.Aliases, d.variantAliases()...)
 	for i := range d.Options {
 		o := &d.Options[i]
 		info.Options[o.Name] = OptionInfo{Description: o.Description, Values: o.names(), Default: o.Default, Multiple: o.Multiple}
@@ -74,33 +84,12 @@ func (c *Catalog) info(ctx context.Context, id string) Info {
 	if info.Reason = reason; reason == "" {
 		info.Available = true
 		info.Version = c.versions.of(ctx, l)
-	}
-	return info
-}
-
-// pin checks the version that was asked for behind "@".
-func (c *Catalog) pin(l Language, name, version string) (Language, error) {
-	if o := l.named(l.Version.Option); o != nil {
-		if v := o.value(version); v != nil {
-			l.fixed = map[string]string{o.Name: v.Name}
-			return l, nil
+		for _, t := range c.toolchains(d) {
+			version := c.versions.of(ctx, l.with(t))
+			info.Versions = append(info.Versions, VersionInfo{ID: pinned(d.ID, t.name, version), Version: version})
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), versionTimeout)
-	defer cancel()
-	have := c.versions.of(ctx, l)
-	c.versions.save()
-	if version != "" && (have == version || strings.HasPrefix(have, version+".")) {
-		return l, nil
-	}
-	there := l.ID
-	if have != "" {
-		there += "@" + have
-	}
-	if o := l.named(l.Version.Option); o != nil {
-		there += ", and " + l.ID + "@ with one of " + strings.Join(o.names(), ", ")
-	}
-	return Language{}, unavailable(name, "this host has "+there, "")
+	return info
 }
 
 // versions remembers what version commands said, by toolchain.

@@ -27,16 +27,19 @@ const (
 type Facts struct {
 	ExitCode       int    // meaningful when Signal is ""
 	Signal         string // name of the signal that ended the program ("SIGSEGV"), or ""
+	SourceRefused  bool   // an interpreter found the source wrong before it ran any of it, and said so
 	OutputExceeded bool   // a stream wrote more than its limit
 	MemoryExceeded bool   // the run's own memory limit was hit and enforced
 	CPUExceeded    bool   // the CPU time of all its processes passed the limit
 	WallExceeded   bool   // it was still there at the wall limit
 }
 
-// Decide gives the status and, for time_limit_exceeded, which limit it was. When several apply the order is output,
-// memory, time, runtime (design.md, section 2).
+// Decide gives the status and, for time_limit_exceeded, which limit it was. When several apply the order is compile,
+// output, memory, time, runtime (design.md, section 2).
 func Decide(f Facts) (status Status, limit string) {
 	switch {
+	case f.SourceRefused:
+		return CompileError, ""
 	case f.OutputExceeded:
 		return OutputLimitExceeded, ""
 	case f.MemoryExceeded:

@@ -19,6 +19,8 @@ func TestDecide(t *testing.T) {
 		"CPU and wall":             {Facts{CPUExceeded: true, WallExceeded: true}, TimeLimitExceeded, CPULimit},
 		"memory before time":       {Facts{MemoryExceeded: true, CPUExceeded: true, WallExceeded: true}, MemoryLimitExceeded, ""},
 		"output before all":        {Facts{OutputExceeded: true, MemoryExceeded: true, CPUExceeded: true}, OutputLimitExceeded, ""},
+		"source refused":           {Facts{ExitCode: 1, SourceRefused: true}, CompileError, ""},
+		"refused before all":       {Facts{SourceRefused: true, OutputExceeded: true, MemoryExceeded: true}, CompileError, ""},
 		"a limit before the exit":  {Facts{ExitCode: 1, MemoryExceeded: true}, MemoryLimitExceeded, ""},
 		"over time but ended well": {Facts{CPUExceeded: true}, TimeLimitExceeded, CPULimit},
 	} {

@@ -1,0 +1,263 @@
+package language
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"assay/internal/fault"
+	"assay/languages"
+)
+
+// npmPrefix is where npm packages go: a sandbox shows nothing of home folders.
+const npmPrefix = "/usr/local"
+
+// String gives the commands that install a toolchain, for a message; "" when none is known.
+func (i Install) String() string {
+	var commands []string
+	if len(i.Apt) > 0 {
+		first := make([]string, len(i.Apt))
+		for n, p := range i.Apt {
+			first[n] = alternatives(p)[0]
+		}
+		commands = append(commands, "apt-get install "+strings.Join(first, " "))
+	}
+	if len(i.NPM) > 0 {
+		commands = append(commands, "npm install -g --prefix "+npmPrefix+" "+strings.Join(i.NPM, " "))
+	}
+	if i.Prepare != "" {
+		commands = append(commands, strings.TrimSpace("languages/prepare/"+i.Prepare+" "+i.Target))
+	}
+	return strings.Join(commands, "; ")
+}
+
+func (i Install) empty() bool { return len(i.Apt) == 0 && len(i.NPM) == 0 && i.Prepare == "" }
+
+// alternatives are the packages of an entry like "rustc-web | rustc", the preferred one first.
+func alternatives(entry string) []string {
+	parts := strings.Split(entry, "|")
+	for n := range parts {
+		parts[n] = strings.TrimSpace(parts[n])
+	}
+	return parts
+}
+
+// Installable gives the ids of the languages whose toolchains Install can get, sorted.
+func (c *Catalog) Installable() []string {
+	var ids []string
+	for _, id := range c.IDs() {
+		if d, err := c.definition(id); err == nil && !d.Install.empty() {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// Install gets toolchains with this host's package managers: apt for "apt", npm for "npm", and the preparing scripts.
+// An id may name a variant ("cpp@clang"). What is there already stays. What the commands print goes to log. The error is
+// a fault: Unavailable for a language that cannot be installed, or that is not there afterwards.
+func (c *Catalog) Install(ctx context.Context, ids []string, log io.Writer) error {
+	wanted, err := c.wanted(ids)
+	if err != nil {
+		return err
+	}
+	i := installer{log: log}
+	var errs []error
+	if err := i.apt(ctx, wanted); err != nil {
+		errs = append(errs, err)
+	}
+	if err := i.npm(ctx, wanted); err != nil {
+		errs = append(errs, err)
+	}
+	for _, w := range wanted {
+		if w.install.Prepare != "" {
+			if err := i.prepare(ctx, w.install); err != nil {
+				errs = append(errs, fmt.Errorf("preparing %s: %w", w.id, err))
+			}
+		}
+	}
+	for _, w := range wanted {
+		if _, err := c.Lookup(w.id); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if len(errs) > 0 {
+		return &fault.Error{Code: fault.Unavailable, Message: "not everything could be installed", Err: errors.Join(errs...)}
+	}
+	return nil
+}
+
+// want is one toolchain to install.
+type want struct {
+	id      string // as it was asked for
+	install Install
+}
+
+// wanted finds how to install what was asked for.
+func (c *Catalog) wanted(ids []string) ([]want, error) {
+	var all []want
+	for _, asked := range ids {
+		id, version, _ := strings.Cut(strings.ToLower(asked), "@")
+		if _, ok := c.files[id]; !ok {
+			return nil, unavailable(asked, "there is no such language", "`assay languages` lists the ids")
+		}
+		d, err := c.definition(id)
+		if err != nil {
+			return nil, err
+		}
+		install := d.Install
+		if version != "" {
+			install = Install{}
+			for _, v := range d.Variants {
+				if v.Name != "" && v.Name == version || slices.Contains(v.Versions, version) {
+					install = v.Install
+				}
+			}
+		}
+		if install.empty() {
+			return nil, unavailable(asked, "assay does not know how to install it", "install it by hand; `assay languages` says which files are looked for")
+		}
+		all = append(all, want{asked, install})
+	}
+	return all, nil
+}
+
+// installer runs package managers.
+type installer struct{ log io.Writer }
+
+func (i installer) apt(ctx context.Context, wanted []want) error {
+	var packages []string
+	for _, w := range wanted {
+		packages = append(packages, w.install.Apt...)
+	}
+	if len(packages) == 0 {
+		return nil
+	}
+	if _, err := exec.LookPath("apt-get"); err != nil {
+		return errors.New("there is no apt-get here: install " + strings.Join(packages, " ") + " with this system's package manager")
+	}
+	missing := i.lacking(ctx, packages)
+	if len(missing) == 0 {
+		return nil
+	}
+	if os.Geteuid() != 0 {
+		return errors.New("run this as root, or: sudo apt-get install --no-install-recommends " + strings.Join(missing, " "))
+	}
+	// A foreign source that cannot be reached must not stop the rest.
+	if err := i.run(ctx, "apt-get", "-q", "update"); err != nil {
+		fmt.Fprintf(i.log, "apt-get update reported errors (%v); trying with what is known.\n", err)
+	}
+	missing = i.lacking(ctx, packages)
+	return i.run(ctx, "apt-get", append([]string{"-q", "-y", "--no-install-recommends", "install"}, missing...)...)
+}
+
+// lacking gives the packages that are not installed; of alternatives, the first that the host's sources have.
+func (i installer) lacking(ctx context.Context, packages []string) []string {
+	var missing []string
+	for _, entry := range packages {
+		choices := alternatives(entry)
+		if slices.ContainsFunc(choices, func(p string) bool { return i.installed(ctx, p) }) {
+			continue
+		}
+		choice := choices[0]
+		for _, p := range choices {
+			if i.candidate(ctx, p) {
+				choice = p
+				break
+			}
+		}
+		missing = append(missing, choice)
+	}
+	slices.Sort(missing)
+	return slices.Compact(missing)
+}
+
+func (installer) installed(ctx context.Context, name string) bool {
+	out, err := exec.CommandContext(ctx, "dpkg-query", "-W", "-f", "${db:Status-Status}", name).Output() //nolint:gosec // the definition's own package
+	return err == nil && string(out) == "installed"
+}
+
+func (installer) candidate(ctx context.Context, name string) bool {
+	cmd := exec.CommandContext(ctx, "apt-cache", "policy", name) //nolint:gosec // the definition's own package
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	out, err := cmd.Output()
+	_, after, found := strings.Cut(string(out), "Candidate: ")
+	return err == nil && found && !strings.HasPrefix(after, "(none)")
+}
+
+func (i installer) npm(ctx context.Context, wanted []want) error {
+	var packages []string
+	for _, w := range wanted {
+		for _, p := range w.install.NPM {
+			if !npmPackage(p).installed() {
+				packages = append(packages, p)
+			}
+		}
+	}
+	if len(packages) == 0 {
+		return nil
+	}
+	if _, err := exec.LookPath("npm"); err != nil {
+		return errors.New("there is no npm here: install it, or by hand: " + strings.Join(packages, " "))
+	}
+	if os.Geteuid() != 0 {
+		return errors.New("run this as root, or: sudo npm install -g --prefix " + npmPrefix + " " + strings.Join(packages, " "))
+	}
+	args := []string{"install", "-g", "--prefix", npmPrefix, "--no-fund", "--no-audit", "--no-update-notifier"}
+	return i.run(ctx, "npm", append(args, packages...)...)
+}
+
+// npmPackage is an npm package with its version: "typescript@5.9.3", "@types/node@20.19.25", "alias@npm:name@1.2.3".
+type npmPackage string
+
+// installed reports whether that version is there.
+func (p npmPackage) installed() bool {
+	at := strings.LastIndex(string(p), "@")
+	name := string(p)[:max(at, 0)]
+	if alias, _, ok := strings.Cut(name, "@npm:"); ok {
+		name = alias
+	}
+	data, err := os.ReadFile(filepath.Join(npmPrefix, "lib/node_modules", name, "package.json"))
+	return err == nil && strings.Contains(string(data), `"version": "`+string(p)[at+1:]+`"`)
+}
+
+// prepare runs a preparing script of the binary's own.
+func (i installer) prepare(ctx context.Context, in Install) error {
+	script, err := fs.ReadFile(languages.Files, "prepare/"+in.Prepare)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "assay-prepare-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, in.Prepare)
+	if err := os.WriteFile(file, script, 0o700); err != nil { //nolint:gosec // a script
+		return err
+	}
+	var args []string
+	if in.Target != "" {
+		args = append(args, in.Target)
+	}
+	return i.run(ctx, file, args...)
+}
+
+// run runs one command with its words going to the log.
+func (i installer) run(ctx context.Context, name string, args ...string) error {
+	fmt.Fprintf(i.log, "+ %s %s\n", filepath.Base(name), strings.Join(args, " "))
+	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // the definition's own commands
+	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+	cmd.Stdout, cmd.Stderr = i.log, i.log
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s: %w", filepath.Base(name), err)
+	}
+	return nil
+}
