@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Installs what assay needs, builds bin/assay, and starts it:
 #
-#   ./run.sh [--build-only] [-- serve flags]
+#   ./run.sh [--build-only] [--languages ID,ID...|all|none] [-- serve flags]
 #
-# On a fresh Debian machine this takes some minutes, as root; when everything is there, a second.
+# On a fresh Debian machine this takes some minutes, as root, most of them for the toolchains of all languages (about 5 GB);
+# --languages c,cpp,python installs only these. When everything is there it takes a second.
 set -euo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -11,14 +12,20 @@ root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 . "$root/scripts/go.sh"
 
 usage() {
-	say "usage: ./run.sh [--build-only] [-- serve flags]"
+	say "usage: ./run.sh [--build-only] [--languages ID,ID...|all|none] [-- serve flags]"
 	exit 2
 }
 
 build_only=false
+languages=all
 while [ $# -gt 0 ]; do
 	case $1 in
 	--build-only) build_only=true ;;
+	--languages)
+		[ $# -gt 1 ] || usage
+		languages=$2
+		shift
+		;;
 	--)
 		shift
 		break
@@ -31,46 +38,15 @@ done
 # missing collects the Debian packages to install.
 missing=()
 
-# need FILE PACKAGE...: without FILE, the first PACKAGE that Debian has is missing.
-need() {
-	local file=$1 package
-	shift
-	[ ! -e "$file" ] || return 0
-	for package in "$@"; do
-		if [ $# -eq 1 ] || [ -n "$(apt-cache policy "$package" 2>/dev/null | sed -n 's/^  Candidate: \([^(]\)/\1/p')" ]; then
-			missing+=("$package")
-			return 0
-		fi
-	done
-	missing+=("$1")
-}
+# need FILE PACKAGE: without FILE, PACKAGE is missing.
+need() { [ -e "$1" ] || missing+=("$2"); }
 
-# The sandbox shows programs /usr and nothing of home folders, so a toolchain elsewhere on PATH does not count.
 look() {
 	missing=()
 	need /etc/ssl/certs/ca-certificates.crt ca-certificates
 	need /usr/bin/git git
 	need /bin/bash bash
-	need /usr/bin/gcc gcc
-	need "/usr/lib/$(uname -m)-linux-gnu/libc.a" libc6-dev
-	need /usr/bin/g++ g++
-	need /usr/bin/python3 python3
-	need /usr/bin/node nodejs
-	# Some packages of nodejs bring npm along and conflict with Debian's: look once node is there.
-	[ ! -e /usr/bin/node ] || command -v npm >/dev/null || missing+=(npm)
-	need /usr/bin/javac default-jdk-headless
-	need /usr/bin/rustc rustc-web rustc
 	find_go || command -v go >/dev/null || missing+=(golang-go)
-}
-
-# npm_missing prints the pinned packages of the language files that are not installed.
-npm_missing() {
-	local pin name
-	sed -n 's/^install: .*npm: \[\([^]]*\)\].*/\1/p' "$root"/languages/*.yaml | tr -d '",' | tr ' ' '\n' | while read -r pin; do
-		[ -n "$pin" ] || continue
-		name=${pin%@*}
-		grep -qs "\"version\": \"${pin##*@}\"" "/usr/local/lib/node_modules/$name/package.json" || echo "$pin"
-	done
 }
 
 install_packages() {
@@ -92,13 +68,9 @@ install_packages() {
 }
 
 look
-mapfile -t pins < <(npm_missing)
 if [ "$(id -u)" -ne 0 ]; then
-	if [ ${#missing[@]} -gt 0 ] || [ ${#pins[@]} -gt 0 ] || ! find_go; then
-		say "Some things are missing and can be installed by root only. Run ./run.sh as root once, or as root:"
-		[ ${#missing[@]} -eq 0 ] || say "  apt-get install ${missing[*]}"
-		[ ${#pins[@]} -eq 0 ] || say "  npm install -g --prefix /usr/local ${pins[*]}"
-		find_go || say "  install Go $GO_LANGUAGE or newer to /usr/local/go"
+	if ! find_go; then
+		say "Go $GO_LANGUAGE or newer is missing. Run ./run.sh as root once, or install it to /usr/local/go."
 		exit 1
 	fi
 else
@@ -107,16 +79,28 @@ else
 		fetch_go "$(command -v go)"
 		find_go
 	fi
-	[ ${#pins[@]} -eq 0 ] || npm install -g --prefix /usr/local --no-fund --no-audit --no-update-notifier "${pins[@]}" >&2
-	for script in "$root"/languages/prepare/*.sh; do
-		"$script" >&2
-	done
 fi
 
 version=$(git -c safe.directory="$root" -C "$root" describe --tags --always --dirty 2>/dev/null || echo dev)
 commit=$(git -c safe.directory="$root" -C "$root" rev-parse HEAD 2>/dev/null || echo unknown)
 CGO_ENABLED=0 "$GO" -C "$root" build -trimpath -buildvcs=false \
 	-ldflags "-s -w -X main.version=$version -X main.commit=$commit" -o "$root/bin/assay" ./cmd/assay
+
+# install_languages installs toolchains. One that cannot be had is shown as not available, and is no reason to stop.
+install_languages() {
+	local ids
+	if [ "$(id -u)" -ne 0 ]; then
+		say "Toolchains can be installed by root only: bin/assay languages says which are here."
+		return
+	fi
+	case $languages in
+	all) ids=(--all) ;;
+	*) IFS=, read -r -a ids <<<"$languages" ;;
+	esac
+	say "Looking for the toolchains of languages: $languages."
+	"$root/bin/assay" languages install "${ids[@]}" >&2 || say "Not everything could be installed, see above; the rest works."
+}
+[ "$languages" = none ] || install_languages
 
 if $build_only; then
 	exit 0

@@ -69,6 +69,9 @@ func serve(ctx context.Context, cfg config.Config, version string, log *slog.Log
 	defer background.Wait()
 	defer stopProbing()
 	background.Go(func() { system.Probes.Watch(probing, cfg.ProbeInterval) })
+	background.Go(func() { reapOrphans(probing) })
+	// Asking every toolchain for its version takes seconds the first time: not those of whoever opens the page first.
+	background.Go(func() { catalog.List(probing) })
 
 	server := api.New(api.Options{
 		Runner: system.Engine, Languages: catalog, Page: page, Logger: log, Version: version,

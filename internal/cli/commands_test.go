@@ -12,7 +12,7 @@ import (
 func TestLanguages(t *testing.T) {
 	t.Parallel()
 	got := executeClean(t, &fakeHost{}, "", "languages")
-	for _, want := range []string{"cpp   12.2.0", ".cpp", "standard", "not available: rustc is missing"} {
+	for _, want := range []string{"cpp   yes        12.2.0   .cpp        standard\n", "rust  no         -        .rs         rustc is missing\n"} {
 		if !strings.Contains(got.out, want) {
 			t.Errorf("missing %q in\n%s", want, got.out)
 		}

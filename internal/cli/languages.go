@@ -51,21 +51,30 @@ func (c *command) languagesCommand() *cobra.Command {
 }
 
 func printLanguages(out io.Writer, list []language.Info, p paint) error {
-	rows := [][]cell{{{text: "ID"}, {text: "VERSION"}, {text: "EXTENSIONS"}, {text: "OPTIONS"}}}
+	rows := [][]cell{{{text: "ID"}, {text: "AVAILABLE"}, {text: "VERSION"}, {text: "EXTENSIONS"}, {text: "OPTIONS"}}}
 	for _, l := range list {
-		version := cell{text: cmp.Or(oneLine(l.Version), "-")}
+		available, last := cell{"yes", p.green}, cmp.Or(optionKeys(l), "-")
 		if !l.Available {
-			version = cell{"not available: " + oneLine(l.Reason), p.yellow}
+			available, last = cell{"no", p.yellow}, oneLine(l.Reason)
 		}
 		rows = append(rows, []cell{
-			{text: l.ID}, version, {text: cmp.Or(strings.Join(l.Extensions, " "), "-")}, {text: cmp.Or(optionKeys(l), "-")},
+			{text: l.ID}, available, {text: cmp.Or(versions(l), "-")}, {text: cmp.Or(strings.Join(l.Extensions, " "), "-")}, {text: last},
 		})
 	}
 	if err := writeTable(out, rows); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(out, "\nassay run --option KEY=VALUE sets an option; assay languages --json lists the values.\n")
+	_, err := fmt.Fprintf(out, "\nassay run --option KEY=VALUE sets an option, and --language ID@VERSION chooses a version; assay languages --json lists them.\n")
 	return err
+}
+
+// versions lists the usual version first, then how the others are asked for.
+func versions(l language.Info) string {
+	all := []string{oneLine(l.Version)}
+	for _, v := range l.Versions[min(1, len(l.Versions)):] {
+		all = append(all, "@"+oneLine(strings.TrimPrefix(v.ID, l.ID+"@")))
+	}
+	return strings.TrimSpace(strings.Join(all, " "))
 }
 
 func optionKeys(l language.Info) string {

@@ -74,6 +74,11 @@ func Parse(name string, data []byte) (*Programs, error) {
 	return p, p.check(name)
 }
 
+// Request is the request that runs a check's program in one language, without input, arguments and limits.
+func (p *Programs) Request(check, language string) engine.Request {
+	return engine.Request{Language: language, Files: p.files[check], Options: p.notes.Options}
+}
+
 // check makes sure that each check has a program or a reason to have none.
 func (p *Programs) check(name string) error {
 	switch p.notes.Overflow {

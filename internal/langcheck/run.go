@@ -81,7 +81,8 @@ func one(ctx context.Context, runner Runner, language string, p *Programs, c *ch
 		outcome.State, outcome.Detail = Absent, reason
 		return outcome, nil
 	}
-	req := engine.Request{Language: language, Files: p.files[source], Args: c.args, Options: p.notes.Options}
+	req := p.Request(source, language)
+	req.Args = c.args
 	if c.limits != nil {
 		c.limits(&req.Limits)
 	}

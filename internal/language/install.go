@@ -70,8 +70,10 @@ func (c *Catalog) Install(ctx context.Context, ids []string, log io.Writer) erro
 	}
 	i := installer{log: log}
 	var errs []error
-	if err := i.apt(ctx, wanted); err != nil {
-		errs = append(errs, err)
+	if slices.ContainsFunc(wanted, func(w want) bool { return len(w.install.Apt) > 0 }) {
+		if err := i.apt(ctx, wanted); err != nil {
+			errs = append(errs, err)
+		}
 	}
 	if err := i.npm(ctx, wanted); err != nil {
 		errs = append(errs, err)
@@ -132,56 +134,78 @@ func (c *Catalog) wanted(ids []string) ([]want, error) {
 // installer runs package managers.
 type installer struct{ log io.Writer }
 
+// apt installs what is missing, all at once, or language by language where that fails: one package that the host's
+// sources do not have must not keep the others away.
 func (i installer) apt(ctx context.Context, wanted []want) error {
-	var packages []string
-	for _, w := range wanted {
-		packages = append(packages, w.install.Apt...)
+	installed, err := i.installed(ctx)
+	if err != nil {
+		return errors.New("there is no dpkg here: install the toolchains with this system's package manager; `assay languages` names Debian's packages")
 	}
-	if len(packages) == 0 {
-		return nil
-	}
-	if _, err := exec.LookPath("apt-get"); err != nil {
-		return errors.New("there is no apt-get here: install " + strings.Join(packages, " ") + " with this system's package manager")
-	}
-	missing := i.lacking(ctx, packages)
-	if len(missing) == 0 {
+	if len(i.missing(ctx, installed, wanted)) == 0 {
 		return nil
 	}
 	if os.Geteuid() != 0 {
-		return errors.New("run this as root, or: sudo apt-get install --no-install-recommends " + strings.Join(missing, " "))
+		return errors.New("run this as root, or: sudo apt-get install --no-install-recommends " + strings.Join(i.missing(ctx, installed, wanted), " "))
 	}
 	// A foreign source that cannot be reached must not stop the rest.
 	if err := i.run(ctx, "apt-get", "-q", "update"); err != nil {
 		fmt.Fprintf(i.log, "apt-get update reported errors (%v); trying with what is known.\n", err)
 	}
-	missing = i.lacking(ctx, packages)
-	return i.run(ctx, "apt-get", append([]string{"-q", "-y", "--no-install-recommends", "install"}, missing...)...)
+	install := func(w []want) error {
+		missing := i.missing(ctx, installed, w)
+		if len(missing) == 0 {
+			return nil
+		}
+		return i.run(ctx, "apt-get", append([]string{"-q", "-y", "--no-install-recommends", "install"}, missing...)...)
+	}
+	if err := install(wanted); err == nil || len(wanted) == 1 {
+		return err
+	}
+	var errs []error
+	for _, w := range wanted {
+		if err := install([]want{w}); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", w.id, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
-// lacking gives the packages that are not installed; of alternatives, the first that the host's sources have.
-func (i installer) lacking(ctx context.Context, packages []string) []string {
+// missing gives the packages to install; of alternatives, the first that the host's sources have.
+func (i installer) missing(ctx context.Context, installed map[string]bool, wanted []want) []string {
 	var missing []string
-	for _, entry := range packages {
-		choices := alternatives(entry)
-		if slices.ContainsFunc(choices, func(p string) bool { return i.installed(ctx, p) }) {
-			continue
-		}
-		choice := choices[0]
-		for _, p := range choices {
-			if i.candidate(ctx, p) {
-				choice = p
-				break
+	for _, w := range wanted {
+		for _, entry := range w.install.Apt {
+			choices := alternatives(entry)
+			if slices.ContainsFunc(choices, func(p string) bool { return installed[p] }) {
+				continue
 			}
+			choice := choices[0]
+			for _, p := range choices[:len(choices)-1] {
+				if i.candidate(ctx, p) {
+					break
+				}
+				choice = choices[slices.Index(choices, p)+1]
+			}
+			missing = append(missing, choice)
 		}
-		missing = append(missing, choice)
 	}
 	slices.Sort(missing)
 	return slices.Compact(missing)
 }
 
-func (installer) installed(ctx context.Context, name string) bool {
-	out, err := exec.CommandContext(ctx, "dpkg-query", "-W", "-f", "${db:Status-Status}", name).Output() //nolint:gosec // the definition's own package
-	return err == nil && string(out) == "installed"
+// installed asks dpkg once for everything that is there.
+func (installer) installed(ctx context.Context) (map[string]bool, error) {
+	out, err := exec.CommandContext(ctx, "dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\\n").Output()
+	if err != nil {
+		return nil, err
+	}
+	there := map[string]bool{}
+	for line := range strings.Lines(string(out)) {
+		if name, ok := strings.CutSuffix(strings.TrimSpace(line), " installed"); ok {
+			there[name] = true
+		}
+	}
+	return there, nil
 }
 
 func (installer) candidate(ctx context.Context, name string) bool {
@@ -204,11 +228,14 @@ func (i installer) npm(ctx context.Context, wanted []want) error {
 	if len(packages) == 0 {
 		return nil
 	}
-	if _, err := exec.LookPath("npm"); err != nil {
-		return errors.New("there is no npm here: install it, or by hand: " + strings.Join(packages, " "))
-	}
 	if os.Geteuid() != 0 {
 		return errors.New("run this as root, or: sudo npm install -g --prefix " + npmPrefix + " " + strings.Join(packages, " "))
+	}
+	// Some packages of Node.js bring npm along and conflict with Debian's, so it is no package of a definition.
+	if _, err := exec.LookPath("npm"); err != nil {
+		if err := i.run(ctx, "apt-get", "-q", "-y", "--no-install-recommends", "install", "npm"); err != nil {
+			return fmt.Errorf("npm is missing, and needed for %s: %w", strings.Join(packages, " "), err)
+		}
 	}
 	args := []string{"install", "-g", "--prefix", npmPrefix, "--no-fund", "--no-audit", "--no-update-notifier"}
 	return i.run(ctx, "npm", append(args, packages...)...)

@@ -17,9 +17,9 @@ func TestInstall(t *testing.T) {
 	made := filepath.Join(t.TempDir(), "made")
 	for name, body := range map[string]string{
 		// have is installed, old is the only one of two that the sources know.
-		"dpkg-query": `[ "$4" = have ] && printf installed`,
+		"dpkg-query": `printf 'have installed\ngone config-files\n'`,
 		"apt-cache":  `if [ "$2" = new ]; then echo '  Candidate: (none)'; else echo '  Candidate: 1.0'; fi`,
-		"apt-get":    `echo "apt-get $*" >>` + calls + `; case "$*" in *make-tool*) touch ` + made + `;; esac`,
+		"apt-get":    `echo "apt-get $*" >>` + calls + `; case "$*" in *broken*) exit 100;; *make-tool*) touch ` + made + `;; esac`,
 		"npm":        `echo "npm $*" >>` + calls,
 	} {
 		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+body+"\n"), 0o755); err != nil {
@@ -40,6 +40,7 @@ func TestInstall(t *testing.T) {
 		"a.yaml": lang("a", made, "{apt: [have, make-tool, new | old]}"),
 		"b.yaml": lang("b", "/bin/sh", `{npm: ["@no/such-thing@1.0.0"]}`),
 		"n.yaml": lang("n", "/bin/sh", "{}"),
+		"x.yaml": lang("x", "/bin/sh", "{apt: [gone, broken]}"),
 		"g.yaml": {Data: []byte("id: g\nname: X\nsource: {name: m}\nrequires: {tool: [/nonexistent]}\ninstall: {apt: [ghost]}\nrun: {args: [\"{tool}\"]}\n")},
 	}})
 	for _, test := range []struct {
@@ -54,6 +55,9 @@ func TestInstall(t *testing.T) {
 		{ids: "a@8", fails: "assay does not know how to install it"},
 		{ids: "n", fails: "assay does not know how to install it"},
 		{ids: "nope", fails: "there is no such language"},
+		// One that cannot be had does not keep the others away.
+		{ids: "x a@second", calls: "apt-get -q update\napt-get -q -y --no-install-recommends install broken gone second-tool\n" +
+			"apt-get -q -y --no-install-recommends install broken gone\napt-get -q -y --no-install-recommends install second-tool\n", fails: "x: apt-get: exit status 100"},
 		// What is not there afterwards is no success.
 		{ids: "g", calls: "apt-get -q update\napt-get -q -y --no-install-recommends install ghost\n", fails: "/nonexistent was not found"},
 	} {
@@ -69,7 +73,7 @@ func TestInstall(t *testing.T) {
 			t.Errorf("%s: called\n%s, want\n%s", test.ids, done, test.calls)
 		}
 	}
-	if got := strings.Join(c.Installable(), " "); got != "a b g" {
+	if got := strings.Join(c.Installable(), " "); got != "a b g x" {
 		t.Errorf("installable: %s", got)
 	}
 }

@@ -1,17 +1,17 @@
-// Package languages runs the samples of every language through the real binary. A language of the list that is not
-// available is a failure: run.sh installs them all.
+// Package languages puts every language through its checks with the real binary. A language that assay knows how to
+// install and that is not available is a failure: ./test.sh installs them all.
 package languages
 
 import (
-	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io/fs"
-	"os"
 	"os/exec"
-	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"assay/internal/langcheck"
 	"assay/internal/language"
 	definitions "assay/languages"
 	"assay/test/built"
@@ -26,11 +26,101 @@ func TestMain(m *testing.M) {
 	})
 }
 
-func TestSamples(t *testing.T) {
+// minimum is how many languages must be there and pass everything.
+const minimum = 36
+
+// list asks assay for its languages.
+func list(t *testing.T) []language.Info {
+	t.Helper()
+	var object struct{ Languages []language.Info }
+	command(t, &object, "languages", "--json", "--run-dir", runDir)
+	return object.Languages
+}
+
+// command runs assay and reads the object that it prints. An exit code of 1 is a failed check, which the object tells.
+func command(t *testing.T, object any, args ...string) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), binary, args...).Output()
+	var exit *exec.ExitError
+	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {
+		t.Fatalf("assay %s: %v\n%s", strings.Join(args, " "), err, stderr(exit))
+	}
+	if err := json.Unmarshal(out, object); err != nil {
+		t.Fatalf("assay %s: %v\n%.1000s", strings.Join(args, " "), err, out)
+	}
+}
+
+func stderr(exit *exec.ExitError) string {
+	if exit == nil {
+		return ""
+	}
+	return string(exit.Stderr)
+}
+
+// test runs the checks and makes each a test of its own. It gives how many languages had no failure.
+func test(t *testing.T, ids ...string) (good int) {
+	t.Helper()
+	var object struct {
+		Languages []struct {
+			ID       string
+			Outcomes []langcheck.Outcome `json:"checks"`
+		}
+	}
+	command(t, &object, append([]string{"languages", "test", "--json", "--run-dir", runDir}, ids...)...)
+	if len(ids) > 0 && len(object.Languages) != len(ids) {
+		t.Errorf("%d languages, want %d", len(object.Languages), len(ids))
+	}
+	for _, l := range object.Languages {
+		if len(l.Outcomes) != len(langcheck.Names()) {
+			t.Errorf("%s: %d checks, want %d", l.ID, len(l.Outcomes), len(langcheck.Names()))
+		}
+		passed := true
+		for _, o := range l.Outcomes {
+			if o.State == langcheck.Absent {
+				continue
+			}
+			passed = t.Run(l.ID+"/"+o.Check, func(t *testing.T) {
+				if o.State != langcheck.Passed {
+					t.Error(o.Detail)
+				}
+			}) && passed
+		}
+		if passed {
+			good++
+		}
+	}
+	return good
+}
+
+func TestLanguages(t *testing.T) {
 	t.Parallel()
+	if good := test(t); good < minimum {
+		t.Errorf("%d languages pass all checks, want %d at least", good, minimum)
+	}
+}
+
+// TestVersions checks the further versions of each language: those that assay installs, and what else this machine has.
+func TestVersions(t *testing.T) {
+	t.Parallel()
+	var ids []string
+	for _, l := range list(t) {
+		for _, v := range l.Versions[min(1, len(l.Versions)):] {
+			ids = append(ids, v.ID)
+		}
+	}
+	if len(ids) == 0 {
+		t.Fatal("no language has a second version")
+	}
+	test(t, ids...)
+}
+
+// TestAvailable: what assay can install is there.
+func TestAvailable(t *testing.T) {
+	t.Parallel()
+	languages := list(t)
 	names, err := fs.Glob(definitions.Files, "*.yaml")
-	if err != nil || len(names) == 0 {
-		t.Fatalf("%d definitions, %v", len(names), err)
+	if err != nil || len(names) != len(languages) {
+		t.Fatalf("%d definitions, %d languages, %v", len(names), len(languages), err)
 	}
 	for _, name := range names {
 		data, err := fs.ReadFile(definitions.Files, name)
@@ -41,59 +131,19 @@ func TestSamples(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(d.Samples) == 0 {
-			t.Errorf("%s has no sample", d.ID)
+		i := slices.IndexFunc(languages, func(l language.Info) bool { return l.ID == d.ID })
+		if i < 0 {
+			t.Errorf("%s is not listed", d.ID)
+			continue
 		}
-		for _, s := range d.Samples {
-			t.Run(d.ID+"/"+s.Name, func(t *testing.T) {
-				t.Parallel()
-				sample(t, d, s)
-			})
-		}
-	}
-}
-
-func sample(t *testing.T, d *language.Definition, s language.Sample) {
-	t.Helper()
-	source := []byte(s.Source)
-	if s.Base64 != "" {
-		var err error
-		if source, err = base64.StdEncoding.DecodeString(s.Base64); err != nil {
-			t.Fatal(err)
+		l := languages[i]
+		switch {
+		case l.Available && l.Version == "" && len(d.Version.Args) > 0:
+			t.Errorf("%s does not tell its version", d.ID)
+		case !l.Available && d.Install.String() != "":
+			t.Errorf("%s is not available: %s", d.ID, l.Reason)
+		case !l.Available && l.Reason == "":
+			t.Errorf("%s is not available, without a reason", d.ID)
 		}
 	}
-	path := filepath.Join(t.TempDir(), "program")
-	if err := os.WriteFile(path, source, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), binary, "run", "--json", "--run-dir", runDir, "--language", d.ID, path)
-	cmd.Stdin = strings.NewReader(s.Stdin)
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, stderr(err))
-	}
-	var r struct {
-		Status   string
-		Stdout   string
-		Stderr   string
-		Message  string
-		ExitCode *int `json:"exit_code"`
-		Compile  *struct{ Stderr string }
-	}
-	if err := json.Unmarshal(out, &r); err != nil {
-		t.Fatal(err)
-	}
-	if r.Stdout != s.Stdout || r.ExitCode == nil || *r.ExitCode != s.ExitCode {
-		t.Errorf("%s\nwant stdout %q and exit code %d", out, s.Stdout, s.ExitCode)
-	}
-	if (d.Compile != nil) != (r.Compile != nil) {
-		t.Errorf("compile is %v, but the definition says otherwise", r.Compile)
-	}
-}
-
-func stderr(err error) string {
-	if exit, ok := err.(*exec.ExitError); ok { //nolint:errorlint // Output gives it as it is
-		return string(exit.Stderr)
-	}
-	return ""
 }
