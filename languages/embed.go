@@ -8,5 +8,5 @@ import "embed"
 
 // Files are the definitions, the preparing scripts and the programs.
 //
-//go:embed *.yaml prepare/*.sh probe/*.txtar
+//go:embed *.yaml prepare/*.sh probe/*.txtar drivers/*
 var Files embed.FS

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"assay/internal/config"
@@ -58,13 +57,18 @@ func definition(dir, id string) (*language.Definition, error) {
 	if !fs.ValidPath(name) || strings.Contains(id, "/") {
 		return nil, fault.Invalidf("compilers", "`assay languages` lists the ids", "there is no language %q", id)
 	}
-	var data []byte
+	var (
+		data []byte
+		from fs.FS
+	)
 	err := error(fs.ErrNotExist)
 	if dir != "" {
-		data, err = os.ReadFile(filepath.Join(dir, name))
+		from = os.DirFS(dir)
+		data, err = fs.ReadFile(from, name)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		data, err = fs.ReadFile(languages.Files, name)
+		from = languages.Files
+		data, err = fs.ReadFile(from, name)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fault.Invalidf("compilers", "`assay languages` lists the ids", "there is no language %q", id)
@@ -72,5 +76,5 @@ func definition(dir, id string) (*language.Definition, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the language %s: %w", id, err)
 	}
-	return language.Decode(name, data)
+	return language.Decode(name, data, from)
 }

@@ -50,6 +50,7 @@ type Catalog struct {
 type file struct {
 	name string // for messages
 	data []byte
+	from fs.FS // its folder
 }
 
 // Language is one language with the tools that this host has for it.
@@ -101,7 +102,7 @@ func (c *Catalog) read(from fs.FS, folder string) error {
 		if err != nil {
 			return err
 		}
-		c.files[id] = file{name: path.Join(folder, e.Name()), data: data}
+		c.files[id] = file{name: path.Join(folder, e.Name()), data: data, from: from}
 		c.ids = append(c.ids, id)
 	}
 	return nil
@@ -148,7 +149,7 @@ func (c *Catalog) definition(id string) (*Definition, error) {
 	if d, ok := c.decoded[id]; ok {
 		return d, nil
 	}
-	d, err := Decode(c.files[id].name, c.files[id].data)
+	d, err := Decode(c.files[id].name, c.files[id].data, c.files[id].from)
 	if err != nil {
 		return nil, &fault.Error{Code: fault.Unavailable, Message: "the definition of language " + id + " is wrong", Hint: "mend the file", Err: err}
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
+	"path"
 	"regexp"
 
 	"github.com/goccy/go-yaml"
@@ -26,6 +28,8 @@ type Definition struct {
 	Env        []string            `yaml:"environment"` // "KEY=value", for compile and run
 	Compile    *Phase              `yaml:"compile"`     // nil: interpreted
 	Run        Phase               `yaml:"run"`
+
+	texts map[string]string // the files that {text:NAME} stands for
 }
 
 // SourceRule says how a submission's files are named.
@@ -162,8 +166,9 @@ func (e *Ending) Matches(exitCode int, signal string, stdout, stderr []byte) boo
 	return (e.stdout == nil || e.stdout.Match(stdout)) && (e.stderr == nil || e.stderr.Match(stderr))
 }
 
-// Decode reads one definition. file is its name, of which the stem must be the id. Errors name file, line and field.
-func Decode(file string, data []byte) (*Definition, error) {
+// Decode reads one definition. file is its name, of which the stem must be the id, and from is the folder that it is in.
+// Errors name file, line and field.
+func Decode(file string, data []byte, from fs.FS) (*Definition, error) {
 	d := &Definition{}
 	decoder := yaml.NewDecoder(bytes.NewReader(data), yaml.DisallowUnknownField())
 	if err := decoder.Decode(d); err != nil {
@@ -174,10 +179,32 @@ func Decode(file string, data []byte) (*Definition, error) {
 		}
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
+	if err := d.readTexts(data, from); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
 	if err := d.check(file); err != nil {
 		return nil, located(file, data, err)
 	}
 	return d, nil
+}
+
+// readTexts reads the files that {text:NAME} stands for.
+func (d *Definition) readTexts(data []byte, from fs.FS) error {
+	if !bytes.Contains(data, []byte("{"+textPrefix)) {
+		return nil
+	}
+	for _, m := range regexp.MustCompile(`\{`+textPrefix+`([a-z0-9.-]+)\}`).FindAllSubmatch(data, -1) {
+		name := string(m[1])
+		text, err := fs.ReadFile(from, path.Join(driversFolder, name))
+		if err != nil {
+			return fmt.Errorf("{%s%s}: %w", textPrefix, name, err)
+		}
+		if d.texts == nil {
+			d.texts = map[string]string{}
+		}
+		d.texts[name] = string(text)
+	}
+	return nil
 }
 
 // defaultEnv is the environment of every compiler and program; a definition's own entries come after it and win.

@@ -237,7 +237,7 @@ func (i installer) npm(ctx context.Context, wanted []want) error {
 			return fmt.Errorf("npm is missing, and needed for %s: %w", strings.Join(packages, " "), err)
 		}
 	}
-	args := []string{"install", "-g", "--prefix", npmPrefix, "--no-fund", "--no-audit", "--no-update-notifier"}
+	args := []string{"install", "-g", "--prefix", npmPrefix, "--ignore-scripts", "--no-fund", "--no-audit", "--no-update-notifier"}
 	return i.run(ctx, "npm", append(args, packages...)...)
 }
 

@@ -49,7 +49,7 @@ func TestInstall(t *testing.T) {
 		fails string
 	}{
 		{ids: "a B", calls: "apt-get -q update\napt-get -q -y --no-install-recommends install make-tool old\n" +
-			"npm install -g --prefix /usr/local --no-fund --no-audit --no-update-notifier @no/such-thing@1.0.0\n"},
+			"npm install -g --prefix /usr/local --ignore-scripts --no-fund --no-audit --no-update-notifier @no/such-thing@1.0.0\n"},
 		{ids: "a@second", calls: "apt-get -q update\napt-get -q -y --no-install-recommends install second-tool\n"},
 		{ids: "a@7", calls: "apt-get -q update\napt-get -q -y --no-install-recommends install second-tool\n"},
 		{ids: "a@8", fails: "assay does not know how to install it"},

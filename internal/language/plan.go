@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"assay/internal/fault"
 )
 
 // File is one file of a submission.
@@ -43,6 +45,9 @@ func (l Language) Plan(in Input) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
+	if len(in.Args) > 0 && !l.Run.takesArgs() {
+		return Plan{}, fault.Invalidf("args", "give the program its data on stdin", "a program in %s cannot be given arguments", l.Name)
+	}
 	files, mainClass := l.name(in.Files)
 	phase := &l.Run
 	v := values{
@@ -61,6 +66,9 @@ func (l Language) Plan(in Input) (Plan, error) {
 			case "memory_mib":
 				return strconv.FormatInt(in.Memory>>20, 10)
 			default:
+				if text, ok := l.texts[strings.TrimPrefix(name, textPrefix)]; ok {
+					return text
+				}
 				return l.tools[name]
 			}
 		},
@@ -84,6 +92,11 @@ func (l Language) Plan(in Input) (Plan, error) {
 		}
 	}
 	return plan, nil
+}
+
+// takesArgs reports whether the program's own arguments are part of the command.
+func (p *Phase) takesArgs() bool {
+	return slices.ContainsFunc(p.args, func(t template) bool { return len(t.parts) == 1 && t.parts[0].name == "args" })
 }
 
 // name gives every file its final name, without touching the caller's slice, and finds the main class.

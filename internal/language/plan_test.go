@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"assay/internal/fault"
 )
@@ -26,14 +27,14 @@ func TestOptions(t *testing.T) {
 	t.Parallel()
 	cpp := builtin(t, "cpp")
 	for _, test := range []struct{ options, flags, field string }{
-		{"", "-O2 -std=gnu++20 -Wall -static-libstdc++ -fstack-protector", ""},
+		{"", "-O2 -I/usr/local/lib/assay/cpp -std=gnu++20 -Wall -static-libstdc++ -fstack-protector", ""},
 		{"optimization=3", "-O3 -std=gnu++20 -Wall -static-libstdc++ -fstack-protector", ""},
 		{"optimization=-Ofast standard=c++17", "-Ofast -std=gnu++17 -Wall -static-libstdc++ -fstack-protector", ""},
 		{"optimisation=O0 std=-std=gnu++23", "-O0 -std=gnu++23 -Wall -static-libstdc++ -fstack-protector", ""},
-		{"sanitizers=undefined,address", "-O2 -std=gnu++20 -Wall -fsanitize=address -fno-omit-frame-pointer -g1 -fsanitize=undefined -fno-sanitize-recover=undefined -g1 -static-libstdc++ -fstack-protector", ""},
-		{"static=all stack-protector=off warnings=none", "-O2 -std=gnu++20 -w -static -fno-stack-protector", ""},
+		{"sanitizers=undefined,address", "-O2 -I/usr/local/lib/assay/cpp -std=gnu++20 -Wall -fsanitize=address -fno-omit-frame-pointer -g1 -fsanitize=undefined -fno-sanitize-recover=undefined -g1 -static-libstdc++ -fstack-protector", ""},
+		{"static=all stack-protector=off warnings=none", "-O2 -I/usr/local/lib/assay/cpp -std=gnu++20 -w -static -fno-stack-protector", ""},
 		{"static=all sanitizers=address", "", "options.static"},
-		{"static=all sanitizers=none", "-O2 -std=gnu++20 -Wall -static -fstack-protector", ""},
+		{"static=all sanitizers=none", "-O2 -I/usr/local/lib/assay/cpp -std=gnu++20 -Wall -static -fstack-protector", ""},
 		{"optimization=9", "", "options.optimization"},
 		{"optimization=", "", "options.optimization"},
 		{"optimization=-O", "", "options.optimization"},
@@ -175,7 +176,7 @@ func TestDecodeErrors(t *testing.T) {
 		head + "version: {args: [\"{source}\"]}\nrun: {args: [a]}\n":                                                                                         "version.args[0]",
 		head + "options: [{name: o, default: a, values: [{name: a}]}]\nconflicts: [{option: o, values: [q], with: o, with_values: [a]}]\nrun: {args: [a]}\n": "conflicts[0].values",
 	} {
-		if _, err := Decode("dir/x.yaml", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Decode("dir/x.yaml", []byte(text), fstest.MapFS{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %s", text, err, want)
 		}
 	}
@@ -185,7 +186,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add("id: x\nname: X\nsource: {name: m}\nrun: {args: [\"{source}\", \"a{stem}{{\", \"{args}\"]}\n")
 	f.Add("id: x\nname: X\nsource: {name: m, naming: java}\nrequires: {t: [/a]}\nrun: {args: [\"{t}\"]}\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		d, err := Decode("x.yaml", []byte(text))
+		d, err := Decode("x.yaml", []byte(text), fstest.MapFS{})
 		if err != nil {
 			return
 		}
@@ -223,7 +224,7 @@ func FuzzScanJava(f *testing.F) {
 // TestUnit: a source is named after its unit where the compiler wants that, and after nothing else.
 func TestUnit(t *testing.T) {
 	t.Parallel()
-	d, err := Decode("ada.yaml", []byte("id: ada\nname: Ada\nsource: {name: main.adb, unit: '(?im)^procedure +([^ ]+)', lower: true}\nrun: {args: [\"{source}\", \"{stem}\"]}\n"))
+	d, err := Decode("ada.yaml", []byte("id: ada\nname: Ada\nsource: {name: main.adb, unit: '(?im)^procedure +([^ ]+)', lower: true}\nrun: {args: [\"{source}\", \"{stem}\"]}\n"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,5 +249,24 @@ func TestUnit(t *testing.T) {
 		if given[0].Name != test.name {
 			t.Error("the caller's files were changed")
 		}
+	}
+}
+
+// TestTexts: a script for an interpreter is a file of its own beside the definitions, and reaches it byte for byte.
+func TestTexts(t *testing.T) {
+	t.Parallel()
+	script := "print {x} {{source}} \n\"$1\"\n"
+	from := fstest.MapFS{"drivers/run.x": {Data: []byte(script)}}
+	text := "id: x\nname: X\nsource: {name: main.x}\nrun: {args: [/bin/x, -e, \"{text:run.x}\", \"{source}\"]}\n"
+	d, err := Decode("x.yaml", []byte(text), from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := (Language{Definition: d}).Plan(Input{Files: []File{{}}})
+	if want := []string{"/bin/x", "-e", script, "main.x"}; err != nil || !slices.Equal(plan.Run.Args, want) {
+		t.Errorf("%q, %v", plan.Run.Args, err)
+	}
+	if _, err := Decode("x.yaml", []byte(text), fstest.MapFS{}); err == nil || !strings.Contains(err.Error(), "x.yaml: {text:run.x}: ") {
+		t.Errorf("a file that is not there: %v", err)
 	}
 }

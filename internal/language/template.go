@@ -15,6 +15,13 @@ type template struct {
 // part is a piece of text, or a placeholder.
 type part struct{ text, name string }
 
+// textPrefix starts the placeholder of a text file beside the definitions: "{text:erlang.erl}" is the content of
+// drivers/erlang.erl, as it is, so that a longer script for an interpreter is a file of its own.
+const textPrefix = "text:"
+
+// driversFolder holds those files.
+const driversFolder = "drivers"
+
 // optionPrefix starts the placeholder of one option's arguments.
 const optionPrefix = "option:"
 
@@ -51,6 +58,10 @@ func (d *Definition) placeholder(name string) (single, known bool) {
 	}
 	if option, ok := strings.CutPrefix(name, optionPrefix); ok {
 		return false, d.named(option) != nil
+	}
+	if text, ok := strings.CutPrefix(name, textPrefix); ok {
+		_, known = d.texts[text]
+		return true, known
 	}
 	_, tool := d.Requires[name]
 	return tool, tool

@@ -127,7 +127,7 @@ func TestAvailable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d, err := language.Decode(name, data)
+		d, err := language.Decode(name, data, definitions.Files)
 		if err != nil {
 			t.Fatal(err)
 		}
