@@ -1,5 +1,5 @@
 // Command accuracy checks the readings: the CPU time of a fixed loop, alone and split over children, against what the
-// kernel gives for the bare loop in the same run (getrusage), and the peak memory of a program that touches a known
+// program itself is told (getrusage) and against the bare loop in the same go, and the peak memory of a program that touches a known
 // amount. The programs are those of bench/testdata; bench/run.sh compiles them.
 package main
 
@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"text/tabwriter"
 	"time"
@@ -31,7 +32,6 @@ const (
 )
 
 const (
-	loopTime    = 200 * time.Millisecond
 	touchMiB    = 100
 	memoryRuns  = 10
 	numChildren = "4"
@@ -42,69 +42,76 @@ func main() {
 	programs := flag.String("programs", "", "`folder` of the compiled programs")
 	runDir := flag.String("run-dir", "", "scratch `folder` of the sandboxes")
 	runs := flag.Int("runs", 30, "readings of each kind")
+	loop := flag.Duration("loop", 200*time.Millisecond, "how long the bare loop takes")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := measure(ctx, *programs, *runDir, *runs); err != nil {
+	if err := measure(ctx, *programs, *runDir, *runs, *loop); err != nil {
 		fmt.Fprintln(os.Stderr, "accuracy:", err)
 		os.Exit(1)
 	}
 }
 
-func measure(ctx context.Context, programs, runDir string, runs int) (err error) {
+func measure(ctx context.Context, programs, runDir string, runs int, loop time.Duration) (err error) {
 	spin, touch := filepath.Join(programs, "spin"), filepath.Join(programs, "touch")
 	driver, err := linux.Open(ctx, linux.Options{RunDir: runDir, Slots: 1})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, driver.Close()) }()
-	iterations, err := calibrate(ctx, spin)
+	iterations, err := calibrate(ctx, spin, loop)
 	if err != nil {
 		return err
 	}
-	boxed := func(program string, args ...string) (sandbox.Report, error) {
+	boxed := func(program string, args ...string) (sandbox.Report, string, error) {
 		return runBoxed(ctx, driver, program, args...)
 	}
 
 	// By turns, so that a change of the processor's speed meets all four.
 	var single, split, bare, bareSplit []time.Duration
+	var own, ownSplit []time.Duration // what the boxed programs were told
 	for range runs {
 		for _, kind := range []struct {
-			into *[]time.Duration
-			bare bool
-			args []string
+			into, own *[]time.Duration
+			args      []string
 		}{
-			{&single, false, []string{iterations}},
-			{&bare, true, []string{iterations}},
-			{&split, false, []string{iterations, numChildren}},
-			{&bareSplit, true, []string{iterations, numChildren}},
+			{&single, &own, []string{iterations}},
+			{&bare, nil, []string{iterations}},
+			{&split, &ownSplit, []string{iterations, numChildren}},
+			{&bareSplit, nil, []string{iterations, numChildren}},
 		} {
-			var reading time.Duration
-			if kind.bare {
-				reading, err = runBare(ctx, spin, kind.args...)
-			} else {
-				var report sandbox.Report
-				report, err = boxed(spin, kind.args...)
-				reading = report.CPUTime
+			if kind.own == nil {
+				reading, err := runBare(ctx, spin, kind.args...)
+				if err != nil {
+					return err
+				}
+				*kind.into = append(*kind.into, reading)
+				continue
 			}
+			report, told, err := boxed(spin, kind.args...)
 			if err != nil {
 				return err
 			}
-			*kind.into = append(*kind.into, reading)
+			micros, err := strconv.ParseInt(strings.TrimSpace(told), 10, 64)
+			if err != nil {
+				return fmt.Errorf("what spin was told: %w", err)
+			}
+			*kind.into = append(*kind.into, report.CPUTime)
+			*kind.own = append(*kind.own, time.Duration(micros)*time.Microsecond)
 		}
 	}
 	var peaks []int64
 	for range memoryRuns {
-		report, err := boxed(touch, strconv.Itoa(touchMiB))
+		report, _, err := boxed(touch, strconv.Itoa(touchMiB))
 		if err != nil {
 			return err
 		}
 		peaks = append(peaks, report.Memory)
 	}
-	return print(single, bare, split, bareSplit, peaks)
+	return print(single, own, bare, split, ownSplit, bareSplit, peaks)
 }
 
-func print(single, bare, split, bareSplit []time.Duration, peaks []int64) error {
+func print(single, own, bare, split, ownSplit, bareSplit []time.Duration, peaks []int64) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "CPU TIME, ms\tREADINGS\tMIN\tMAX\tMEAN\tMAX/MIN")
 	row := func(name string, times []time.Duration) bench.Readings {
@@ -113,8 +120,10 @@ func print(single, bare, split, bareSplit []time.Duration, peaks []int64) error 
 		return r
 	}
 	a := row("the loop in the sandbox", single)
+	row("the same runs, by their own getrusage", own)
 	b := row("the bare loop, getrusage", bare)
 	c := row("over "+numChildren+" children, in the sandbox", split)
+	row("the same runs, by their own getrusage", ownSplit)
 	d := row("over "+numChildren+" children, bare", bareSplit)
 	slices.Sort(peaks)
 	peak := float64(peaks[len(peaks)/2]) / float64(sandbox.MiB)
@@ -128,6 +137,8 @@ func print(single, bare, split, bareSplit []time.Duration, peaks []int64) error 
 		fmt.Fprintf(w, "%s\t"+format+"\t≤ %g\t%s\n", name, figure, limit, word)
 	}
 	judge("spread in the sandbox / bare", a.Spread/b.Spread, maxSpreadRatio, "%.4f")
+	judge("CPU time against the same run's getrusage, median", abs(medianRatio(single, own)-1), maxDifference, "%.4f")
+	judge("the same over "+numChildren+" children", abs(medianRatio(split, ownSplit)-1), maxDifference, "%.4f")
 	judge("split over children against alone", abs(c.MeanMS/a.MeanMS-1), maxDifference, "%.4f")
 	judge(fmt.Sprintf("peak memory of %d MiB (%.3f MiB)", touchMiB, peak), abs(peak/touchMiB-1), maxDeviation, "%.4f")
 	fmt.Fprintf(w, "for comparison: split against alone, bare\t%.4f\t-\t\n", abs(d.MeanMS/b.MeanMS-1))
@@ -135,10 +146,20 @@ func print(single, bare, split, bareSplit []time.Duration, peaks []int64) error 
 	return w.Flush()
 }
 
+// medianRatio compares pair by pair.
+func medianRatio(a, b []time.Duration) float64 {
+	ratios := make([]float64, len(a))
+	for i := range a {
+		ratios[i] = float64(a[i]) / float64(b[i])
+	}
+	slices.Sort(ratios)
+	return ratios[len(ratios)/2]
+}
+
 func abs(x float64) float64 { return max(x, -x) }
 
-// calibrate gives the iterations that take the bare loop about loopTime.
-func calibrate(ctx context.Context, spin string) (string, error) {
+// calibrate gives the iterations that take the bare loop about that long.
+func calibrate(ctx context.Context, spin string, loop time.Duration) (string, error) {
 	const first = 100_000_000
 	var took []time.Duration
 	for range 5 {
@@ -148,27 +169,30 @@ func calibrate(ctx context.Context, spin string) (string, error) {
 		}
 		took = append(took, max(t, time.Microsecond))
 	}
-	return strconv.FormatInt(int64(float64(first)*float64(loopTime)/float64(slices.Min(took))), 10), nil
+	return strconv.FormatInt(int64(float64(first)*float64(loop)/float64(slices.Min(took))), 10), nil
 }
 
-// runBoxed runs a program in the sandbox. It must exit with 0.
-func runBoxed(ctx context.Context, driver *linux.Driver, program string, args ...string) (sandbox.Report, error) {
+// runBoxed runs a program in the sandbox and gives what it printed. It must exit with 0.
+func runBoxed(ctx context.Context, driver *linux.Driver, program string, args ...string) (sandbox.Report, string, error) {
 	elf, err := os.ReadFile(program)
 	if err != nil {
-		return sandbox.Report{}, err
+		return sandbox.Report{}, "", err
 	}
+	limits := sandbox.DefaultRun()
+	limits.CPUTime, limits.WallTime = time.Minute, 2*time.Minute
+	var out strings.Builder
 	h, err := driver.Start(ctx, sandbox.Command{
-		Args: append([]string{"./program"}, args...), Limits: sandbox.DefaultRun(),
-		Files: []sandbox.File{{Name: "program", Mode: 0o755, Data: elf}},
+		Args: append([]string{"./program"}, args...), Limits: limits,
+		Files: []sandbox.File{{Name: "program", Mode: 0o755, Data: elf}}, Stdout: &out,
 	})
 	if err != nil {
-		return sandbox.Report{}, err
+		return sandbox.Report{}, "", err
 	}
 	report, err := h.Wait()
 	if err == nil && (report.ExitCode != 0 || report.Signal != "") {
 		err = fmt.Errorf("%s failed: %+v", filepath.Base(program), report)
 	}
-	return report, err
+	return report, out.String(), err
 }
 
 // runBare runs a program of bench/testdata as it is and gives the CPU time of it and its children, from wait4.

@@ -3,8 +3,10 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 
 	"assay/internal/cli"
 	"assay/internal/config"
@@ -51,12 +53,53 @@ func (h Host) Serve(ctx context.Context, cfg config.Config, log *slog.Logger, ou
 	return serve(ctx, cfg, h.Version, log, out)
 }
 
-// Examine looks for the mechanisms of the kernel, then tries the guarantees in a sandbox, as far as one can be had.
+// Examine looks for the mechanisms of the kernel, then tries the guarantees in a sandbox, as far as one can be had, and ends
+// with what is nobody's guarantee: advice, and toolchains.
 func (Host) Examine(ctx context.Context, cfg config.Config, log *slog.Logger) ([]cli.Finding, error) {
 	var findings []cli.Finding
 	for _, f := range linux.Inspect() {
 		findings = append(findings, cli.Finding(f))
 	}
+	tried, err := tryGuarantees(ctx, cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	findings = append(findings, tried...)
+	for _, f := range linux.Advise(cfg.RunDir) {
+		findings = append(findings, cli.Finding(f))
+	}
+	c, err := openCatalog(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return append(findings, toolchainFinding(c.List(ctx))), nil
+}
+
+// toolchainFinding counts the languages that this machine can run.
+func toolchainFinding(all []language.Info) cli.Finding {
+	f := cli.Finding{
+		Name: "toolchains", Advice: true, Meaning: "a language whose compiler or interpreter is not below /usr cannot be run",
+		Remedy: "assay languages install ID, or mount or build the toolchain into the container's image",
+	}
+	var have, lack []string
+	for _, l := range all {
+		if l.Available {
+			have = append(have, l.ID)
+		} else {
+			lack = append(lack, l.ID)
+		}
+	}
+	f.Detail = fmt.Sprintf("%d of %d languages: %s", len(have), len(all), strings.Join(have, " "))
+	f.OK = len(lack) == 0
+	if !f.OK {
+		f.Detail += "; not " + strings.Join(lack, " ")
+	}
+	return f
+}
+
+// tryGuarantees opens a sandbox, required mechanisms or not, and tries to break out of it.
+func tryGuarantees(ctx context.Context, cfg config.Config, log *slog.Logger) ([]cli.Finding, error) {
+	var findings []cli.Finding
 	driver, err := linux.Open(ctx, linux.Options{RunDir: cfg.RunDir, Slots: 1, Logger: log, AllowDegraded: true})
 	if err != nil {
 		return append(findings, refusal(err)), nil
@@ -74,7 +117,10 @@ func (Host) Examine(ctx context.Context, cfg config.Config, log *slog.Logger) ([
 
 // refusal is the finding that no sandbox can be had.
 func refusal(err error) cli.Finding {
-	finding := cli.Finding{Name: "sandbox", Required: true, Detail: err.Error(), Remedy: "mend what is missing above, and run as root"}
+	finding := cli.Finding{
+		Name: "sandbox", Required: true, Detail: err.Error(), Meaning: "without one nothing can be run",
+		Remedy: "mend what is missing above",
+	}
 	var f *fault.Error
 	if errors.As(err, &f) && f.Hint != "" {
 		finding.Remedy = f.Hint
@@ -88,7 +134,8 @@ func refusal(err error) cli.Finding {
 func probeFinding(r probe.Result) cli.Finding {
 	return cli.Finding{
 		Name: "probe: " + r.Name, OK: r.OK, Required: true, Detail: r.Detail,
-		Remedy: "do not run programs of others on this machine until this is mended",
+		Meaning: "a program in the sandbox tries what none must be able to do",
+		Remedy:  "do not run programs of others on this machine until this is mended",
 	}
 }
 

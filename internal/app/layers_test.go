@@ -21,6 +21,7 @@ var layers = []struct {
 	{"assay/internal/fault", 0},
 	{"assay/internal/config", 0},
 	{"assay/internal/testtime", 0},
+	{"assay/internal/nobody", 1},
 	{"assay/languages", 0},
 	{"assay/internal/verdict", 1},
 	{"assay/internal/sandbox", 3},

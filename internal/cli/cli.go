@@ -64,6 +64,7 @@ type Finding struct {
 	Name     string `json:"name"`
 	OK       bool   `json:"ok"`
 	Required bool   `json:"required"` // assay refuses to run without it, unless told --allow-degraded
+	Advice   bool   `json:"advice"`   // not about safety: steadiness of readings, or comfort
 	Detail   string `json:"detail"`
 	Meaning  string `json:"meaning"` // what the mechanism is for
 	Remedy   string `json:"remedy"`  // what to do when it is not there

@@ -45,15 +45,34 @@ func TestDoctor(t *testing.T) {
 		{"all well", []Finding{{Name: "cgroup", OK: true, Required: true, Detail: "v1"}}, 0, "every guarantee"},
 		{"an extra is absent", []Finding{{Name: "landlock", Detail: "no", Remedy: "a newer kernel"}}, 0, "→ a newer kernel"},
 		{"a need is missing", []Finding{{Name: "cgroup", Required: true, Detail: "none\nat all"}}, 1, "missing  cgroup  none at all"},
+		{"what it is for", []Finding{{Name: "landlock", Detail: "no", Meaning: "a second layer"}}, 0, "second layer\n"},
+		{"advice costs no guarantee", []Finding{{Name: "swap", Advice: true, Detail: "on", Remedy: "swapoff -a"}}, 0, "every guarantee. The advice"},
+		{"advice beside what is absent", []Finding{{Name: "swap", Advice: true}, {Name: "landlock"}}, 0, "second line of defence"},
+		{"advice beside a need", []Finding{{Name: "swap", Advice: true}, {Name: "cgroup", Required: true}}, 1, "1 required"},
 	} {
 		got := executeClean(t, &fakeHost{findings: tt.findings}, "", "doctor")
 		if got.code != tt.code || !strings.Contains(got.out, tt.want) {
 			t.Errorf("%s: %+v", tt.name, got)
 		}
 		got = executeClean(t, &fakeHost{findings: tt.findings}, "", "doctor", "--json")
-		if got.code != tt.code || !json.Valid([]byte(got.out)) {
-			t.Errorf("%s: %+v", tt.name, got)
+		var report struct{ Findings []map[string]any }
+		if err := json.Unmarshal([]byte(got.out), &report); err != nil || got.code != tt.code || len(report.Findings) != len(tt.findings) {
+			t.Errorf("%s: %v, %+v", tt.name, err, got)
 		}
+		for _, f := range report.Findings {
+			for _, key := range []string{"name", "ok", "required", "advice", "detail", "meaning", "remedy"} {
+				if _, there := f[key]; !there {
+					t.Errorf("%s: no %s in %v", tt.name, key, f)
+				}
+			}
+		}
+	}
+	// The other codes for scripts: nothing was looked at.
+	if got := executeClean(t, &fakeHost{}, "", "doctor", "--no-such-flag"); got.code != exitUsage {
+		t.Errorf("a wrong flag: %+v", got)
+	}
+	if got := executeClean(t, &fakeHost{err: fault.Internalf(nil, "looking failed")}, "", "doctor"); got.code != exitInternal {
+		t.Errorf("a failure: %+v", got)
 	}
 }
 

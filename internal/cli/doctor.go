@@ -14,7 +14,9 @@ func (c *command) doctorCommand() *cobra.Command {
 		Use:   "doctor [flags]",
 		Short: "Check whether this machine can run programs safely",
 		Long: `Look for each mechanism that the sandbox needs, then try to break out of one: host files, network, user, capabilities,
-leftovers, memory limit. Exits 1 when something required is missing.`,
+leftovers, memory limit. Then look at what makes readings steady, and for toolchains. In a container the remedies are its flags.
+
+Exit codes: 0 all that is required is there, 1 something required is missing, 2 wrong usage or settings, 3 the looking failed.`,
 		Example: "  assay doctor\n  assay doctor --json",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -49,18 +51,24 @@ leftovers, memory limit. Exits 1 when something required is missing.`,
 
 func printFindings(out io.Writer, findings []Finding, p paint) error {
 	var rows [][]cell
-	missing, absent := 0, 0
+	missing, absent, advice := 0, 0, 0
 	for _, f := range findings {
 		mark := cell{"ok", p.green}
 		switch {
 		case !f.OK && f.Required:
 			mark = cell{"missing", p.red}
 			missing++
+		case !f.OK && f.Advice:
+			mark = cell{"advice", p.yellow}
+			advice++
 		case !f.OK:
 			mark = cell{"absent", p.yellow}
 			absent++
 		}
 		rows = append(rows, []cell{mark, {text: f.Name}, {text: oneLine(f.Detail)}})
+		if !f.OK && f.Meaning != "" {
+			rows = append(rows, []cell{{}, {}, {text: "  " + oneLine(f.Meaning)}})
+		}
 		if !f.OK && f.Remedy != "" {
 			rows = append(rows, []cell{{}, {}, {text: "→ " + oneLine(f.Remedy)}})
 		}
@@ -72,6 +80,8 @@ func printFindings(out io.Writer, findings []Finding, p paint) error {
 	switch {
 	case missing == 0 && absent > 0:
 		end = "This machine can run programs. What is absent is a second line of defence, or a feature."
+	case missing == 0 && advice > 0:
+		end = "This machine can run programs with every guarantee. The advice is for steady readings and comfort."
 	case missing > 0:
 		end = fmt.Sprintf("%d required: assay refuses to run programs here, unless told --allow-degraded.", missing)
 	}

@@ -11,7 +11,7 @@ type Config struct {
 	Workers      int           // slots; 0: one for each processor
 	MaxWaiting   int           // requests that may wait for a slot
 	DrainTimeout time.Duration // how long a stopping server waits for what runs
-	RunDir       string        // scratch folder of the sandboxes
+	RunDir       string        // scratch folder of the sandboxes; Load resolves auto
 
 	LanguagesDir string            // folder of language files that add to or replace the built-in ones
 	Compilers    map[string]string // language id to the path of its compiler or interpreter

@@ -49,6 +49,9 @@ func Load(src Sources) (c Config, warnings []string, err error) {
 			l.set(s, "--"+s.Name, text)
 		}
 	}
+	if c.RunDir == auto {
+		c.RunDir = RunDir(os.Geteuid(), func(name string) string { return env[name] })
+	}
 	ps := append(l.problems, c.problems(l.from)...)
 	if len(ps) > 0 {
 		return Config{}, nil, ps

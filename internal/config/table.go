@@ -99,9 +99,9 @@ func sandboxSettings() []Setting {
 			field: func(c *Config) value { return autoIntValue(&c.Workers, 1, 1024) },
 		},
 		{
-			Name: "run-dir", Default: "/run/assay",
-			Doc:   "scratch folder of the sandboxes; several instances may share it",
-			field: func(c *Config) value { return textValue{p: &c.RunDir, valid: validFolder} },
+			Name: "run-dir", Default: auto,
+			Doc:   "scratch folder of the sandboxes; several instances may share it; auto is `/run/assay` for root (`/dev/shm/assay` where `/run` is mounted noexec), for others `$XDG_RUNTIME_DIR/assay` or else `/tmp/assay-UID`",
+			field: func(c *Config) value { return textValue{p: &c.RunDir, valid: validRunDir} },
 		},
 		{
 			Name:  "languages-dir",
@@ -227,6 +227,13 @@ func validFolder(text string) (wrong, fix string) {
 		return "is not an absolute path", "give a path that begins with /"
 	}
 	return "", ""
+}
+
+func validRunDir(text string) (wrong, fix string) {
+	if text == auto {
+		return "", ""
+	}
+	return validFolder(text)
 }
 
 func validOptionalFolder(text string) (wrong, fix string) {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -109,7 +110,11 @@ func identity() error {
 	if uid, gid := unix.Getuid(), unix.Getgid(); uid == 0 || gid == 0 {
 		return fmt.Errorf("uid %d, gid %d", uid, gid)
 	}
-	if groups, err := unix.Getgroups(); err != nil || len(groups) > 0 {
+	// Without root, assay cannot let go of groups of its own (user_namespaces(7), setgroups). They are none of the slot's, which has
+	// only group 1, and show as this one; with root there are none, which the driver's tests see to.
+	const unmapped = 65534
+	groups, err := unix.Getgroups()
+	if err != nil || slices.ContainsFunc(groups, func(g int) bool { return g != unmapped }) {
 		return fmt.Errorf("supplementary groups %v", groups)
 	}
 	if unix.Setuid(0) == nil {
@@ -217,7 +222,8 @@ func leftovers() error {
 	if _, _, e := unix.Syscall(unix.SYS_SHMGET, key, 4096, 0); e == 0 {
 		return errors.New("a System V memory segment was left")
 	}
-	if _, _, e := unix.Syscall(unix.SYS_SHMGET, key, 4096, unix.IPC_CREAT|0o600); e != 0 {
+	// Without control groups there is no such memory.
+	if _, _, e := unix.Syscall(unix.SYS_SHMGET, key, 4096, unix.IPC_CREAT|0o600); e != 0 && e != unix.ENOSYS {
 		return fmt.Errorf("shmget: %w", e)
 	}
 	// An abstract socket lives in the network namespace, which belongs to the slot.

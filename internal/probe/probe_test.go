@@ -12,6 +12,7 @@ import (
 	"assay/internal/probe"
 	"assay/internal/sandbox"
 	"assay/internal/sandbox/linux"
+	"assay/internal/testtime"
 )
 
 func TestMain(m *testing.M) {
@@ -47,7 +48,7 @@ func openDriver(t *testing.T) (*linux.Driver, string) {
 func TestSandboxHolds(t *testing.T) {
 	t.Parallel()
 	d, canary := openDriver(t)
-	p := probe.New(d, canary, slog.Default())
+	p := probe.New(patient{d}, canary, slog.Default())
 	if fault.CodeOf(p.Err()) != fault.Degraded {
 		t.Errorf("before the first round: %v", p.Err())
 	}
@@ -70,26 +71,34 @@ func TestSandboxHolds(t *testing.T) {
 	}
 }
 
+// patient is a sandbox with the time limits that a slow machine needs.
+type patient struct{ *linux.Driver }
+
+func (p patient) Start(ctx context.Context, c sandbox.Command) (sandbox.Handle, error) {
+	c.Limits.CPUTime, c.Limits.WallTime = testtime.Stretch(c.Limits.CPUTime), testtime.Stretch(c.Limits.WallTime)
+	return p.Driver.Start(ctx, c)
+}
+
 // leaky is a sandbox that gives programs a variable of the host.
-type leaky struct{ *linux.Driver }
+type leaky struct{ patient }
 
 func (l leaky) Start(ctx context.Context, c sandbox.Command) (sandbox.Handle, error) {
 	c.Env = append(c.Env, "HOST_SECRET=1")
-	return l.Driver.Start(ctx, c)
+	return l.patient.Start(ctx, c)
 }
 
 // blind is a sandbox without a memory limit worth the name.
-type blind struct{ *linux.Driver }
+type blind struct{ patient }
 
 func (b blind) Start(ctx context.Context, c sandbox.Command) (sandbox.Handle, error) {
 	c.Limits.Memory *= 100
-	return b.Driver.Start(ctx, c)
+	return b.patient.Start(ctx, c)
 }
 
 func TestBrokenSandboxIsFound(t *testing.T) {
 	t.Parallel()
 	d, canary := openDriver(t)
-	for want, s := range map[string]probe.Sandbox{"environment: HOST_SECRET is set": leaky{d}, "memory limit": blind{d}} {
+	for want, s := range map[string]probe.Sandbox{"environment: HOST_SECRET is set": leaky{patient{d}}, "memory limit": blind{patient{d}}} {
 		p := probe.New(s, canary, slog.New(slog.DiscardHandler))
 		p.Run(t.Context())
 		if err := p.Err(); fault.CodeOf(err) != fault.Degraded || !strings.Contains(err.Error(), want) {

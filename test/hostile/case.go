@@ -49,6 +49,7 @@ type Case struct {
 	SecondLanguage string              // Language when not given
 	SecondExpect   []verdict.Status    // Expect when not given
 	memory         *int64              // least reading of peak memory, when set
+	known          string              // what the program may report although it escaped with it; see losses
 
 	SecondMemory *int64 // least reading of peak memory of the second program, in bytes, when set
 }

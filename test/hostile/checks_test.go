@@ -12,6 +12,7 @@ import (
 
 	"assay/internal/engine"
 	"assay/internal/fault"
+	"assay/internal/testtime"
 	"assay/internal/verdict"
 )
 
@@ -35,6 +36,8 @@ func TestJudge(t *testing.T) {
 		{"status", Case{Expect: []verdict.Status{verdict.RuntimeError}}, nil, "status ok"},
 		{"compile status", Case{Expect: ok, CompileStatus: ok}, nil, "compile status"},
 		{"escape on stdout", Case{Expect: ok}, func(r *engine.Result) { r.Stdout = "ESCAPED: x\ndone\n" }, "ESCAPED: x"},
+		{"a known escape", Case{Expect: ok, known: "by x"}, func(r *engine.Result) { r.Stdout = "ESCAPED: by x\ndone\n" }, ""},
+		{"another than the known one", Case{Expect: ok, known: "by x"}, func(r *engine.Result) { r.Stdout = "ESCAPED: y\ndone\n" }, "ESCAPED: y"},
 		{"escape on stderr", Case{Expect: ok}, func(r *engine.Result) { r.Stderr = "ESCAPED: x" }, "ESCAPED: x"},
 		{"escape in base64", Case{Expect: ok}, func(r *engine.Result) { r.StderrBase64 = "RVNDQVBFRDogeA==" }, "ESCAPED: x"},
 		{"died early", Case{Expect: ok}, func(r *engine.Result) { r.Stdout = "x\n" }, "did not come to its end"},
@@ -122,7 +125,7 @@ func TestHostChecks(t *testing.T) { //nolint:paralleltest // see above
 		}
 	}
 	// The new process needs a moment to be seen under its own name.
-	soon, stop := context.WithTimeout(t.Context(), time.Minute)
+	soon, stop := context.WithTimeout(t.Context(), testtime.Stretch(time.Minute))
 	defer stop()
 	err = eventually(soon, func() error {
 		if err := h.Check(over, "processes"); err == nil || !strings.Contains(err.Error(), "sleep") {

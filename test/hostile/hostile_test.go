@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -17,20 +19,36 @@ import (
 	"assay/internal/language"
 	"assay/internal/sandbox"
 	"assay/internal/sandbox/linux"
+	"assay/internal/testtime"
+	"assay/internal/verdict"
 )
 
 // A slot's init is this very program, started again.
 func TestMain(m *testing.M) {
 	linux.Main()
+	if dir := os.Getenv(precompileEnv); dir != "" {
+		if err := precompile(context.Background(), dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	os.Exit(m.Run())
 }
 
+// Times are stretched by package testtime.
 const (
 	slots       = 2
 	fewestCases = 150              // fewer means that the suite was not found whole
 	caseTimeout = 2 * time.Minute  // for one case with its compilations
 	startTime   = 30 * time.Second // for the slots to be prepared
 	settleTime  = 10 * time.Second // for a slot to be clean or replaced after a run
+)
+
+// What a compiler may use: bombs need not use up the default, nor as many times this as real compilers need on a slow machine.
+const (
+	compileCPU, compileWall = 10 * time.Second, 25 * time.Second
+	neededCPU, neededWall   = 2 * time.Second, 5 * time.Second
 )
 
 // TestHostile runs every case. Cases that look at the host do it when no other case runs, so that what they find is theirs.
@@ -54,29 +72,39 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// load reads all case files.
+// load gives all cases.
 func load(t *testing.T) map[string]*Case {
 	t.Helper()
-	root := os.DirFS("testdata")
+	cases, err := readCases(os.DirFS("testdata"))
+	lose(t, cases, os.Getenv(rootlessEnv))
+	if err != nil {
+		t.Error(err)
+	}
+	return cases
+}
+
+// readCases reads all case files; those that cannot be read are in the error.
+func readCases(root fs.FS) (map[string]*Case, error) {
 	shared := func(name string) ([]byte, error) { return fs.ReadFile(root, "shared/"+name) }
 	paths, err := fs.Glob(root, "*/*.txtar")
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	cases := map[string]*Case{}
+	var failed error
 	for _, p := range paths {
 		data, err := fs.ReadFile(root, p)
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		c, err := Parse(data, shared)
 		if err != nil {
-			t.Errorf("%s: %v", p, err)
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", p, err))
 			continue
 		}
 		cases[strings.TrimSuffix(p, ".txtar")] = c
 	}
-	return cases
+	return cases, failed
 }
 
 // suite is what all cases share.
@@ -110,16 +138,19 @@ func open(t *testing.T) *suite {
 	}
 	runDir := filepath.Join(dir, "run")
 	driver, err := linux.Open(t.Context(), linux.Options{
-		RunDir: runDir, Slots: slots, Folders: languages.Folders(),
+		RunDir: runDir, Slots: slots, Folders: languages.Folders(), AllowDegraded: os.Getenv(rootlessEnv) != "",
 		Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	compile := sandbox.DefaultCompile()
-	compile.CPUTime, compile.WallTime = 10*time.Second, 25*time.Second // bombs need not use up the default
+	compile.CPUTime, compile.WallTime = max(compileCPU, testtime.Stretch(neededCPU)), max(compileWall, testtime.Stretch(neededWall))
+	run := sandbox.DefaultRun()
+	run.CPUTime, run.WallTime = testtime.Stretch(run.CPUTime), testtime.Stretch(run.WallTime)
 	s := &suite{host: host, engine: engine.New(engine.Options{
-		Sandbox: driver, Languages: languages, Slots: slots, MaxWaiting: 1000, CompileLimits: compile,
+		Sandbox: compiled{driver, os.Getenv(compiledEnv)}, Languages: languages, Slots: slots, MaxWaiting: 1000,
+		RunLimits: run, CompileLimits: compile,
 		CacheBytes: 64 * sandbox.MiB, CacheEntries: 64,
 	})}
 	t.Cleanup(func() {
@@ -130,7 +161,7 @@ func open(t *testing.T) *suite {
 			t.Errorf("the driver left %v in its run folder (%v)", left, err)
 		}
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), startTime)
+	ctx, cancel := context.WithTimeout(t.Context(), testtime.Stretch(startTime))
 	defer cancel()
 	if err := host.Watch(ctx, driver.Slots, func() ([]string, error) { return recordedGroups(runDir) }); err != nil {
 		t.Fatalf("before the first case: %v", err)
@@ -167,7 +198,7 @@ func recordedGroups(runDir string) ([]string, error) {
 
 // settled runs host checks, all of them without names.
 func (s *suite) settled(t *testing.T, names ...string) error {
-	ctx, cancel := context.WithTimeout(t.Context(), settleTime)
+	ctx, cancel := context.WithTimeout(t.Context(), testtime.Stretch(settleTime))
 	defer cancel()
 	return s.host.Check(ctx, names...)
 }
@@ -238,10 +269,10 @@ type span struct{ start, end time.Time }
 // one runs one program and looks at its result.
 func (s *suite) one(t *testing.T, c *Case, when *span) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), caseTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), testtime.Stretch(caseTimeout))
 	defer cancel()
 	req := engine.Request{
-		Language: c.Language, Files: c.Files, Options: c.Options, Limits: c.Limits, Stdin: bytes.NewReader(c.Stdin),
+		Language: c.Language, Files: c.Files, Options: c.Options, Limits: stretched(c), Stdin: bytes.NewReader(c.Stdin),
 	}
 	for _, a := range c.Args {
 		req.Args = append(req.Args, s.fill(a))
@@ -271,6 +302,32 @@ func (s *suite) one(t *testing.T, c *Case, when *span) {
 	for _, problem := range s.judge(c, &result) {
 		t.Error(problem)
 	}
+}
+
+// stretched gives a case's limits on a slow machine the time that they mean. The one that the program is to hit stays, unless it
+// has something to say before, and where hitting one is one of the allowed ends, they are stretched a little only: it would
+// take longer, and show nothing more.
+func stretched(c *Case) engine.LimitOverrides {
+	const little = 4
+	l := c.Limits
+	may := slices.Contains(c.Expect, verdict.TimeLimitExceeded)
+	must := may && len(c.Expect) == 1 && c.Stdout == nil && len(c.StdoutContains)+len(c.StderrContains) == 0
+	for _, limit := range []struct {
+		ms   **int64
+		stay bool
+	}{{&l.CPUTimeMS, must && c.Limit != verdict.WallLimit}, {&l.WallTimeMS, must && c.Limit == verdict.WallLimit}} {
+		if *limit.ms == nil || limit.stay {
+			continue
+		}
+		d := time.Duration(**limit.ms) * time.Millisecond
+		long := testtime.Stretch(d)
+		if may && len(c.Expect) > 1 {
+			long = min(long, little*d)
+		}
+		n := long.Milliseconds()
+		*limit.ms = &n
+	}
+	return l
 }
 
 // fill puts what this host is listening on into an argument or an expectation.

@@ -36,7 +36,7 @@ func BenchmarkRun(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	d, err := Open(b.Context(), Options{RunDir: dir, Slots: 1})
+	d, err := Open(b.Context(), options(dir, 1))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package linux
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,17 +27,32 @@ var devLinks = [...]struct{ name, target string }{
 	{"stderr", "/proc/self/fd/2"},
 }
 
-func deviceNames() []string {
-	var names []string
+// nodes gives the paths of device nodes to show in a slot: of nodes of its own in dir, which is made, or else the host's. A
+// mount without device nodes, as a container's tmpfs usually is, makes them useless.
+func nodes(dir string) []string {
+	own, host := make([]string, 0, len(devices)), make([]string, 0, len(devices))
 	for _, d := range devices {
-		names = append(names, d.name)
+		own, host = append(own, filepath.Join(dir, d.name)), append(host, filepath.Join("/dev", d.name))
 	}
-	return names
+	var st unix.Statfs_t
+	if err := unix.Statfs(filepath.Dir(dir), &st); err != nil || st.Flags&unix.ST_NODEV != 0 {
+		return host
+	}
+	// A slot that this one replaces may have left some.
+	if os.RemoveAll(dir) != nil || makeFolder(dir) != nil {
+		return host
+	}
+	for i, d := range devices {
+		if unix.Mknod(own[i], unix.S_IFCHR|0o666, int(unix.Mkdev(d.major, d.minor))) != nil || os.Chmod(own[i], 0o666) != nil {
+			return host
+		}
+	}
+	return own
 }
 
 // newDev makes a read-only file system with a slot's /dev, mounted nowhere: it goes away with its last descriptor
 // (fsmount(2)). Nodes of its own have locks and times of their own, which the host's would share among slots. It takes
-// CAP_MKNOD in the first user namespace, which some containers lack.
+// CAP_SYS_ADMIN and CAP_MKNOD in the first user namespace; without the former, nodes are made elsewhere.
 func newDev() (*os.File, error) {
 	fs, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"assay/internal/config"
 	"assay/internal/fault"
 	"assay/internal/sandbox/linux/cgroup"
 	"assay/internal/sandbox/linux/seccomp"
@@ -23,7 +24,7 @@ import (
 
 // Options configure a Driver.
 type Options struct {
-	// RunDir is the folder for instances; "" is DefaultRunDir. A tmpfs is best: compiled programs are kept there.
+	// RunDir is the folder for instances; "" is config.RunDir's. A tmpfs is best: compiled programs are kept there.
 	RunDir string
 	// Slots is how many runs can be under way at once; 0 is one for each CPU.
 	Slots int
@@ -40,6 +41,7 @@ type Driver struct {
 	log      *slog.Logger
 	instance *instance
 	parent   cgroup.Parent
+	identity identity
 	setup    stub.Setup
 	total    int
 
@@ -68,7 +70,7 @@ func Open(ctx context.Context, o Options) (*Driver, error) {
 		o.Logger = slog.Default()
 	}
 	if o.RunDir == "" {
-		o.RunDir = DefaultRunDir
+		o.RunDir = config.RunDir(os.Geteuid(), os.Getenv)
 	}
 	if o.Slots == 0 {
 		o.Slots = runtime.NumCPU()
@@ -86,20 +88,16 @@ func Open(ctx context.Context, o Options) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	filter, err := seccomp.Compile(token)
-	if err != nil {
-		return nil, fault.Internalf(err, "compiling the seccomp filter")
-	}
 	runDir, err := filepath.Abs(o.RunDir)
 	if err != nil {
 		return nil, fault.Internalf(err, "resolving the run folder")
 	}
-	in, err := openInstance(runDir, o.Logger)
+	in, err := openInstance(runDir, ownIdentity(), o.Logger)
 	if err != nil {
 		return nil, err
 	}
 	d := &Driver{
-		log: o.Logger, instance: in, total: o.Slots,
+		log: o.Logger, instance: in, identity: ownIdentity(), total: o.Slots,
 		free: make(chan *slot, o.Slots), builds: make(chan int, o.Slots), stop: make(chan struct{}),
 	}
 	folders, links := rootLayout(o.Folders)
@@ -107,13 +105,18 @@ func Open(ctx context.Context, o Options) (*Driver, error) {
 		Hostname:   "sandbox",
 		Mountpoint: filepath.Join(in.dir, "root"), Artifacts: filepath.Join(in.dir, "artifacts"),
 		Folders: folders, Links: links, Files: etcFiles(),
-		Landlock: landlockABI() >= minLandlock,
-		Filter:   stub.FilterBytes(filter), FilterFlags: seccomp.Flags, Token: token,
-		CoreLimit: coreLimit(),
+		Landlock:    landlockABI() >= minLandlock,
+		FilterFlags: seccomp.Flags, Token: token,
+		CoreLimit: coreLimit(), Shared: d.identity.shared,
 	}
-	if err := d.makeGroup(runDir); err != nil {
+	if err := d.makeGroup(runDir, o.AllowDegraded); err != nil {
 		return nil, errors.Join(err, in.close())
 	}
+	filter, err := seccomp.Compile(token, d.parent.Version() == 0)
+	if err != nil {
+		return nil, errors.Join(fault.Internalf(err, "compiling the seccomp filter"), d.parent.Close(), in.close())
+	}
+	d.setup.Filter = stub.FilterBytes(filter)
 	d.builder.Add(1)
 	go d.build()
 	for n := range o.Slots {
@@ -137,11 +140,11 @@ func newToken() (uint64, error) {
 }
 
 // makeGroup makes the instance's control group, noting it down first so that a successor can remove it.
-func (d *Driver) makeGroup(runDir string) error {
+func (d *Driver) makeGroup(runDir string, degraded bool) error {
 	// Instances of different run folders may be started from one group: the name tells them apart.
 	h := fnv.New32a()
 	h.Write([]byte(runDir))
-	parent, err := cgroup.Find(fmt.Sprintf("assay-%08x-%d", h.Sum32(), d.instance.number))
+	parent, err := findGroups(fmt.Sprintf("assay-%08x-%d", h.Sum32(), d.instance.number), degraded)
 	if err != nil {
 		return fault.Internalf(err, "finding the control groups")
 	}
@@ -172,7 +175,11 @@ func (d *Driver) build() {
 		}
 		s, err := d.newSlot(n)
 		if err == nil && s.weaker != "" {
-			d.log.Warn("a slot shares more than it should", "slot", n, "what", s.weaker)
+			level := slog.LevelWarn
+			if d.identity.shared { // as always without root, which the doctor says
+				level = slog.LevelInfo
+			}
+			d.log.Log(context.Background(), level, "a slot shares more than it should", "slot", n, "what", s.weaker)
 		}
 		if err == nil {
 			wait = 10 * time.Millisecond

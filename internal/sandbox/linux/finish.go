@@ -17,7 +17,10 @@ import (
 // finish turns the end of a run into its report. Nothing of the run is alive any more.
 func (r *run) finish(done stub.Done) error {
 	r.streams.drain()
-	counters, err := r.slot.group.Counters(cgroup.Start{CPU: done.StartCPU, Memory: done.StartMemory})
+	counters, err := r.slot.group.Counters(cgroup.Start{
+		CPU: done.StartCPU, Memory: done.StartMemory,
+		Waited: done.Waited, Resident: done.Resident, Files: done.Files, Touched: done.Faults * int64(os.Getpagesize()),
+	})
 	if err != nil {
 		return err
 	}

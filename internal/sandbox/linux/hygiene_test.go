@@ -7,21 +7,23 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"assay/internal/sandbox"
+	"assay/internal/testtime"
 )
 
 // stateEnv makes this test binary, started again, print what a program finds itself to be.
 const stateEnv = "ASSAY_TEST_STATE"
 
 func printState(dir string) (err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), testtime.Stretch(time.Minute))
 	defer cancel()
-	d, err := Open(ctx, Options{RunDir: dir, Slots: 1})
+	d, err := Open(ctx, options(dir, 1))
 	if err != nil {
 		return err
 	}
@@ -40,6 +42,9 @@ func printState(dir string) (err error) {
 	return err
 }
 
+// processLimit is the line of ulimit that depends on how many threads the slot's init has, where RLIMIT_NPROC is the limit.
+var processLimit = regexp.MustCompile(`(?m)^process .*\n`)
+
 // TestNothingInherited: how assay was started, by a shell, nohup or a service manager, is not seen by programs.
 func TestNothingInherited(t *testing.T) {
 	t.Parallel()
@@ -52,7 +57,7 @@ func TestNothingInherited(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v\n%s%s", before, err, out, errs.String())
 		}
-		return string(out)
+		return processLimit.ReplaceAllString(string(out), "")
 	}
 	want := state("")
 	for _, line := range []string{"SigIgn:\t0000000000000000\n", "SigBlk:\t0000000000000000\n", "\n0022\n"} {
@@ -92,7 +97,7 @@ func TestInitIsClosed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if private.Mode().Perm() != 0o700 {
+	if private.Mode().Perm() != 0 {
 		t.Errorf("the artifacts lie in a folder of mode %v", private.Mode())
 	}
 	host, err := os.ReadFile("/proc/self/mountinfo")

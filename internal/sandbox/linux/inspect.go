@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -19,13 +18,16 @@ type Finding struct {
 	Name     string
 	OK       bool
 	Required bool   // without it the driver starts only with Options.AllowDegraded, if at all
+	Advice   bool   // not about safety: steadiness of readings, or comfort
 	Detail   string // what was found
-	Remedy   string // what to do, when not OK
+	Meaning  string // what the mechanism is for, and what is lost without it
+	Remedy   string // what to do, when not OK: one command, or a flag of the container
 }
 
 // Inspect looks at what this host offers. It changes nothing and takes about a millisecond.
 func Inspect() []Finding {
-	return []Finding{
+	here := thisMachine()
+	findings := []Finding{
 		kernelFinding(),
 		rootFinding(),
 		namespaceFinding(),
@@ -37,6 +39,10 @@ func Inspect() []Finding {
 		coreFinding(),
 		overcommitFinding(),
 	}
+	if here.euid != 0 {
+		findings = append(findings, here.unprivilegedFinding())
+	}
+	return explain(append(findings, here.containerFindings()...))
 }
 
 // refuseDegraded fails when a required mechanism is missing and nobody allowed to go on without.
@@ -86,8 +92,10 @@ func kernelFinding() Finding {
 }
 
 func rootFinding() Finding {
-	f := Finding{Name: "root", Required: true, Detail: fmt.Sprintf("uid %d", os.Geteuid()), Remedy: "start assay as root"}
-	f.OK = os.Geteuid() == 0
+	f := Finding{Name: "root", OK: os.Geteuid() == 0, Detail: "each slot has ids of its own", Remedy: "start assay as root"}
+	if !f.OK {
+		f.Detail = fmt.Sprintf("every slot is uid %d on the host, as assay itself", os.Geteuid())
+	}
 	return f
 }
 
@@ -107,27 +115,68 @@ func namespaceFinding() Finding {
 
 func cgroupFinding() Finding {
 	f := Finding{Name: "cgroup", Required: true}
+	here := thisMachine()
 	parent, err := cgroup.Find("assay-doctor")
-	if err != nil {
-		f.Detail, f.Remedy = err.Error(), "boot with the memory, pids and cpuacct controllers, or give assay a delegated group"
+	switch {
+	case errors.Is(err, cgroup.ErrNotAlone):
+		f.Detail, f.Remedy = err.Error(), here.remedy(remedies{
+			host:       here.rootOr("start assay alone in a group (systemd-run --scope -p Delegate=yes)", userGroupRemedy),
+			docker:     "without --init, with assay as the container's first process (others may be started later, by docker exec)",
+			kubernetes: "command: [assay, serve], with no shell around it",
+		})
+		return f
+	case err != nil:
+		f.Detail, f.Remedy = err.Error(), here.remedy(remedies{
+			host:   here.rootOr("boot with the memory, pids and cpuacct controllers, or give assay a delegated group", userGroupRemedy),
+			docker: "--cgroupns=private, with an engine that has the memory, pids and cpuacct controllers",
+		})
 		return f
 	}
 	f.OK, f.Detail = true, fmt.Sprintf("version %d", parent.Version())
 	// Making groups must be possible where they go.
-	for _, p := range parent.Paths() {
-		if err := unix.Access(filepath.Dir(p), unix.W_OK); err != nil {
-			f.OK = false
-			f.Detail += ", not writable"
-			f.Remedy = "mount the cgroup file system writable (docker: --cgroupns=private and writable cgroups; systemd: Delegate=yes)"
-			break
-		}
+	if err := cgroup.Writable(parent); err != nil {
+		f.OK, f.Detail = false, err.Error()
+		f.Remedy = here.remedy(writableRemedies(parent.Version(), here.euid))
 	}
 	return f
 }
 
+// rootOr is the one text for root and the other for anybody else.
+func (m machine) rootOr(root, other string) string {
+	if m.euid == 0 {
+		return root
+	}
+	return other
+}
+
+// userGroupRemedy has systemd hand the caller a group in which assay is alone (systemd.resource-control(5), Delegate=).
+const userGroupRemedy = "systemd-run --user --scope -p Delegate=yes assay …"
+
+// writableRemedies are the ways to groups that can be written to.
+func writableRemedies(version, euid int) remedies {
+	r := remedies{
+		host:       "mount the cgroup file system writable (systemd: Delegate=yes)",
+		docker:     "--security-opt writable-cgroups=true (Docker 28 or newer; docs/containers.md has a way for older ones)",
+		kubernetes: "writable cgroups of the runtime (containerd: cgroup_writable = true), or securityContext.privileged: true",
+	}
+	if euid != 0 {
+		r.host = userGroupRemedy
+		if version == 1 {
+			r.host = "start assay as root: version 1 cannot be handed to anybody else"
+		}
+	}
+	if version == 1 {
+		r.docker = "--cgroup-parent /GROUP -v /sys/fs/cgroup/C/GROUP:/sys/fs/cgroup/C for C in memory, pids, cpu, cpuacct (docs/containers.md)"
+	}
+	return r
+}
+
 func rateFinding() Finding {
-	f := Finding{Name: "cpu rate", Detail: "limits.cpu_percent works", Remedy: "boot with the cpu cgroup controller"}
-	if parent, err := cgroup.Find("assay-doctor"); err == nil && parent.HasCPURate() {
+	f := Finding{
+		Name: "cpu rate", Detail: "limits.cpu_percent works",
+		Remedy: thisMachine().rootOr("boot with the cpu cgroup controller", "as for cgroup, with the cpu controller"),
+	}
+	if parent, err := findGroups("assay-doctor", false); err == nil && parent.HasCPURate() {
 		f.OK = true
 		return f
 	}

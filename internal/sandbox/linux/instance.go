@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -16,7 +17,7 @@ import (
 	"assay/internal/sandbox/linux/cgroup"
 )
 
-// DefaultRunDir is where instances keep what must not outlive the machine.
+// DefaultRunDir is where instances of root keep what must not outlive the machine.
 const DefaultRunDir = "/run/assay"
 
 // maxInstances bounds how many instances can live side by side on one host.
@@ -35,14 +36,14 @@ type instance struct {
 const cgroupsFile = "cgroups"
 
 // openInstance removes what dead instances left and takes the first free number.
-func openInstance(runDir string, log *slog.Logger) (*instance, error) {
+func openInstance(runDir string, who identity, log *slog.Logger) (*instance, error) {
 	if err := makeRunDir(runDir); err != nil {
 		return nil, &fault.Error{
 			Code: fault.Internal, Message: "making the run folder", Err: err,
 			Hint: "choose a writable one with --run-dir",
 		}
 	}
-	if err := checkReachable(runDir); err != nil {
+	if err := checkRunDir(runDir, who); err != nil {
 		return nil, err
 	}
 	if err := sweep(runDir); err != nil {
@@ -93,6 +94,32 @@ func makeFolder(dir string) error {
 		return err
 	}
 	return os.Chmod(dir, 0o711)
+}
+
+// checkRunDir refuses a run folder that slots could not use, or that somebody else could replace below them.
+func checkRunDir(runDir string, who identity) error {
+	info, err := os.Stat(runDir)
+	if err != nil {
+		return fault.Internalf(err, "checking the run folder")
+	}
+	if !info.IsDir() {
+		return fault.Invalidf("run-dir", "choose a folder", "%s is none", runDir)
+	}
+	// Who owns it, or may write to it, could put another in the place of an instance's folders.
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if theirs := ok && int(st.Uid) != who.uid; who.shared && (theirs || info.Mode().Perm()&0o022 != 0) || theirs && openToAll(filepath.Dir(runDir)) {
+		return fault.Invalidf("run-dir", "choose a folder of your own with --run-dir", "%s can be written to by others", runDir)
+	}
+	if who.shared {
+		return nil
+	}
+	return checkReachable(runDir)
+}
+
+// openToAll reports whether anybody may make something in a folder, as in /tmp.
+func openToAll(dir string) bool {
+	info, err := os.Stat(dir)
+	return err == nil && info.Mode().Perm()&0o002 != 0
 }
 
 // checkReachable makes sure that a slot's init, which runs under an id of its own, can walk down to the run folder.

@@ -18,6 +18,7 @@ import (
 	"assay/internal/fault"
 	"assay/internal/sandbox"
 	"assay/internal/sandbox/sandboxtest"
+	"assay/internal/testtime"
 )
 
 // instanceEnv makes this test binary, started again, an instance that runs a program until it is killed.
@@ -25,9 +26,9 @@ const instanceEnv = "ASSAY_TEST_INSTANCE"
 
 // serveInstance is that instance. It prints its number once the program runs.
 func serveInstance(dir string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), testtime.Stretch(time.Minute))
 	defer cancel()
-	d, err := Open(ctx, Options{RunDir: dir, Slots: 3})
+	d, err := Open(ctx, options(dir, 3))
 	if err != nil {
 		return err
 	}
@@ -90,12 +91,41 @@ func processesIn(t *testing.T, groups []string) []string {
 	return pids
 }
 
+// descendants lists the processes below one.
+func descendants(t *testing.T, root int) []string {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	parents := map[string]string{}
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			continue // it has just ended
+		}
+		if fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:])); len(fields) > 1 {
+			parents[filepath.Base(filepath.Dir(f))] = fields[1]
+		}
+	}
+	var pids []string
+	for pid := range parents {
+		for up := parents[pid]; up != ""; up = parents[up] {
+			if up == strconv.Itoa(root) {
+				pids = append(pids, pid)
+				break
+			}
+		}
+	}
+	return pids
+}
+
 // TestDeadInstance kills an instance with a program running. Its successor removes everything of it, and a live instance
 // beside it notices nothing.
 func TestDeadInstance(t *testing.T) {
 	t.Parallel()
 	dir := runDir(t)
-	live, err := Open(t.Context(), Options{RunDir: dir, Slots: 1})
+	live, err := Open(t.Context(), options(dir, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,6 +151,9 @@ func TestDeadInstance(t *testing.T) {
 	}
 	groups := groupsOf(t, dir, number)
 	pids := processesIn(t, groups)
+	if len(groups) == 0 {
+		pids = descendants(t, cmd.Process.Pid)
+	}
 	if len(pids) < 3 {
 		t.Fatalf("processes of the instance: %v", pids)
 	}
@@ -131,7 +164,7 @@ func TestDeadInstance(t *testing.T) {
 		t.Fatal("the instance was not killed")
 	}
 	// A successor with fewer slots, so that the dead one's further groups are not made again.
-	next, err := Open(t.Context(), Options{RunDir: dir, Slots: 1})
+	next, err := Open(t.Context(), options(dir, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +244,7 @@ func TestSweepLeavesOthersAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	d, err := Open(t.Context(), Options{RunDir: dir, Slots: 1})
+	d, err := Open(t.Context(), options(dir, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,13 +269,20 @@ func TestOpenRefuses(t *testing.T) {
 	if err := os.Mkdir(closed, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	_, err := Open(t.Context(), Options{RunDir: filepath.Join(closed, "run"), Slots: 1})
 	var f *fault.Error
-	if !errors.As(err, &f) || f.Code != fault.Invalid || f.Field != "run-dir" || !strings.Contains(f.Hint, closed) && !strings.Contains(f.Hint, "chmod") {
+	if os.Geteuid() != 0 { // slots are who owns the folder
+		if err := os.Chmod(closed, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Open(t.Context(), options(closed, 1))
+		if !errors.As(err, &f) || f.Code != fault.Invalid || f.Field != "run-dir" {
+			t.Errorf("a folder that others can write to: %v", err)
+		}
+	} else if _, err := Open(t.Context(), options(filepath.Join(closed, "run"), 1)); !errors.As(err, &f) || f.Code != fault.Invalid || f.Field != "run-dir" || !strings.Contains(f.Hint, closed) && !strings.Contains(f.Hint, "chmod") {
 		t.Errorf("a folder that others cannot enter: %v", err)
 	}
 	for _, slots := range []int{-1, slotsPerHost} {
-		if _, err := Open(t.Context(), Options{RunDir: runDir(t), Slots: slots}); fault.CodeOf(err) != fault.Invalid {
+		if _, err := Open(t.Context(), options(runDir(t), slots)); fault.CodeOf(err) != fault.Invalid {
 			t.Errorf("%d slots: %v", slots, err)
 		}
 	}
@@ -250,7 +290,7 @@ func TestOpenRefuses(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(t.Context(), Options{RunDir: file, Slots: 1}); !errors.As(err, &f) || f.Hint == "" {
+	if _, err := Open(t.Context(), options(file, 1)); !errors.As(err, &f) || f.Hint == "" {
 		t.Errorf("a file: %v", err)
 	}
 }

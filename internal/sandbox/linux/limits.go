@@ -14,7 +14,7 @@ const setUpCPU = 2 * time.Millisecond
 
 // firstLook is when a run can first have reached a limit: its CPU time on all CPUs at once, or its wall time.
 func (r *run) firstLook() time.Duration {
-	return min(r.limits.WallTime, max(soonest, r.limits.CPUTime/time.Duration(runtime.NumCPU())))
+	return r.patience(min(r.limits.WallTime, max(soonest, r.limits.CPUTime/time.Duration(runtime.NumCPU()))))
 }
 
 // enforce ends the run if a limit is reached, and says when to look next; the zero time once the run was killed.
@@ -37,5 +37,14 @@ func (r *run) enforce(now time.Time) (time.Time, error) {
 		r.kill(killedWall)
 		return time.Time{}, nil
 	}
-	return now.Add(min(wallLeft, max(soonest, left/time.Duration(runtime.NumCPU())))), nil
+	return now.Add(r.patience(min(wallLeft, max(soonest, left/time.Duration(runtime.NumCPU()))))), nil
+}
+
+// patience bounds a wait where nothing but looks tells how much memory is used.
+func (r *run) patience(wait time.Duration) time.Duration {
+	if r.slot.sample == nil {
+		return wait
+	}
+	least, most := r.slot.sample.Patience()
+	return max(least, min(wait, most))
 }

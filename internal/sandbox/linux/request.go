@@ -108,6 +108,9 @@ func (s *slot) request(c *sandbox.Command, pass [3]*os.File) error {
 		CPUSeconds: uint64((c.Limits.CPUTime+time.Second-1)/time.Second) + 1,
 		Args:       c.Args, Env: c.Env,
 	}
+	if s.sample != nil {
+		q.Processes = uint64(c.Limits.Processes)
+	}
 	q.Dirs = parents(c.Files)
 	for i := range c.Files {
 		f := &c.Files[i]

@@ -91,8 +91,11 @@ func (r *run) begin(c *sandbox.Command) error {
 	if err != nil {
 		return err
 	}
-	if r.streams, err = openStreams(c, hostID(r.driver.instance.number, s.number)+stub.ProgramID); err != nil {
+	if r.streams, err = openStreams(c, r.driver.identity.program(hostID(r.driver.instance.number, s.number))); err != nil {
 		return err
+	}
+	if s.sample != nil {
+		s.sample.Given(r.streams.pass[:], placedBytes(c.Files))
 	}
 	for _, out := range r.streams.out {
 		if out != nil {
@@ -307,6 +310,9 @@ func (r *run) signalStub() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.takeProcesses(); err == nil && r.stub >= 0 {
+		if r.slot.sample != nil {
+			_ = r.slot.sample.Last() // what is not known now never will be
+		}
 		_ = unix.PidfdSendSignal(r.stub, unix.SIGKILL, nil, 0) // ESRCH: it is gone already
 	}
 }

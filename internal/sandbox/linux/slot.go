@@ -6,14 +6,15 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"assay/internal/sandbox/linux/cgroup"
+	"assay/internal/sandbox/linux/sample"
 	"assay/internal/sandbox/linux/stub"
 )
 
@@ -30,6 +31,7 @@ type slot struct {
 	control *control
 	started *control // descriptors of processes, read only when a run must be ended or signalled
 	group   cgroup.Group
+	sample  *sample.Group       // is group where that is no control group
 	current atomic.Pointer[run] // whom an out-of-memory event is for
 	packet  []byte              // encodes requests
 	weaker  string              // what the init found weaker than it could be
@@ -57,10 +59,11 @@ func (d *Driver) newSlot(number int) (_ *slot, err error) {
 		}
 	}()
 	id := hostID(d.instance.number, number)
-	s.group, err = d.parent.New(fmt.Sprintf("slot-%d", number), id, s.outOfMemory)
+	s.group, err = d.parent.New(fmt.Sprintf("slot-%d", number), d.identity.owner(id), s.outOfMemory)
 	if err != nil {
 		return nil, err
 	}
+	s.sample, _ = s.group.(*sample.Group)
 	ours, theirs, err := socketPair()
 	if err != nil {
 		return nil, err
@@ -76,20 +79,11 @@ func (d *Driver) newSlot(number int) (_ *slot, err error) {
 	s.cmd = &exec.Cmd{
 		Path: "/proc/self/exe", Args: []string{stub.Arg0},
 		// No preemption signals, and no more threads than the runtime cannot do without.
-		Env:        []string{"GODEBUG=asyncpreemptoff=1", "GOMAXPROCS=1"},
-		Dir:        "/",
-		Stderr:     os.Stderr, // for a crash report of the init; programs have streams of their own
-		ExtraFiles: []*os.File{theirs, processes},
-		SysProcAttr: &syscall.SysProcAttr{
-			Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWNET |
-				unix.CLONE_NEWUTS | unix.CLONE_NEWIPC,
-			UidMappings:                []syscall.SysProcIDMap{{ContainerID: 0, HostID: id, Size: idsPerSlot}},
-			GidMappings:                []syscall.SysProcIDMap{{ContainerID: 0, HostID: id, Size: idsPerSlot}},
-			GidMappingsEnableSetgroups: true,
-			Credential:                 &syscall.Credential{Uid: 0, Gid: 0},
-			Pdeathsig:                  syscall.SIGKILL,
-			Setsid:                     true,
-		},
+		Env:         []string{"GODEBUG=asyncpreemptoff=1", "GOMAXPROCS=1"},
+		Dir:         "/",
+		Stderr:      os.Stderr, // for a crash report of the init; programs have streams of their own
+		ExtraFiles:  []*os.File{theirs, processes},
+		SysProcAttr: d.identity.attributes(id),
 	}
 	if home := s.group.Home(); home != nil {
 		s.cmd.SysProcAttr.UseCgroupFD, s.cmd.SysProcAttr.CgroupFD = true, int(home.Fd())
@@ -112,7 +106,7 @@ func (s *slot) setUp(setup stub.Setup) error {
 		setup.HasDev = true
 		files = append(files, dev)
 	} else {
-		setup.Devices = deviceNames()
+		setup.Devices = nodes(filepath.Join(filepath.Dir(setup.Mountpoint), fmt.Sprintf("dev-%d", s.number)))
 		for _, l := range devLinks {
 			setup.Links = append(slices.Clip(setup.Links), stub.Link{Target: l.target, Name: "/dev/" + l.name})
 		}
@@ -147,6 +141,11 @@ func (s *slot) setUp(setup stub.Setup) error {
 		return err
 	}
 	s.weaker = string(m.data[1:])
+	if s.sample != nil {
+		if err := s.sample.Attach(s.cmd.Process.Pid); err != nil {
+			return err
+		}
+	}
 	return s.group.Ready()
 }
 

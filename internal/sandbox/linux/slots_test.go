@@ -15,6 +15,7 @@ import (
 	"assay/internal/fault"
 	"assay/internal/sandbox"
 	"assay/internal/sandbox/sandboxtest"
+	"assay/internal/testtime"
 )
 
 // TestIdleSlotDies: the init of a slot that nobody uses is killed from outside. At worst the next run fails and says that a
@@ -113,7 +114,7 @@ func worksAgain(t *testing.T, d *Driver) {
 
 func TestClose(t *testing.T) {
 	t.Parallel()
-	d, err := Open(t.Context(), Options{RunDir: runDir(t), Slots: 2})
+	d, err := Open(t.Context(), options(runDir(t), 2))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +158,7 @@ func TestCloseAtOnce(t *testing.T) {
 	t.Parallel()
 	for range 5 {
 		dir := runDir(t)
-		d, err := Open(t.Context(), Options{RunDir: dir, Slots: 2})
+		d, err := Open(t.Context(), options(dir, 2))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -266,7 +267,7 @@ func TestNothingLeaks(t *testing.T) {
 	}
 	settled()
 	before := count(t, d)
-	for i := range 1000 {
+	for i := range testtime.Rounds(1000) {
 		one(i)
 	}
 	settled()
@@ -311,7 +312,7 @@ for f in /proc/self/fd/*; do echo $f; done
 echo x 2>/dev/null > /proc/self/oom_score_adj && echo writable
 umask; read -r line < /proc/self/oom_score_adj; echo $line; echo end`
 	var want string
-	for i := range 1000 {
+	for i := range testtime.Rounds(1000) {
 		r := do(t, d, sandbox.Command{Args: []string{"/bin/sh", "-c", script}})
 		if i == 0 {
 			want = r.stdout

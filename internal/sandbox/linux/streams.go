@@ -36,7 +36,7 @@ type collector struct {
 	err       error // of the writer
 }
 
-// openStreams makes what a command's streams need; owner is the program's id on the host. The run starts copying only when it was sent.
+// openStreams makes what a command's streams need; owner is the program's id on the host, see openTerminal. The run starts copying only when it was sent.
 func openStreams(c *sandbox.Command, owner int) (_ *streams, err error) {
 	s := &streams{}
 	defer func() {

@@ -13,7 +13,7 @@ import (
 // openTerminal makes a pseudo-terminal for fds 0 to 2 (pty(7)). The program's end is opened through the other, not by a path
 // (TIOCGPTPEER, ioctl_tty(2)).
 //
-// It belongs to the program's id on the host, owner: programs open their terminal anew as /dev/tty.
+// It belongs to the program's id on the host, owner, or, with -1, to who made it: programs open their terminal anew as /dev/tty.
 func (s *streams) openTerminal(c *sandbox.Command, owner int) error {
 	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -32,8 +32,10 @@ func (s *streams) openTerminal(c *sandbox.Command, owner int) error {
 	if err := resize(s.master, *c.Terminal); err != nil {
 		return err
 	}
-	if err := unix.Fchown(int(peer), owner, owner); err != nil {
-		return fmt.Errorf("handing over the terminal: %w", err)
+	if owner >= 0 {
+		if err := unix.Fchown(int(peer), owner, owner); err != nil {
+			return fmt.Errorf("handing over the terminal: %w", err)
+		}
 	}
 	// Reading ends with EIO once the program's end is closed everywhere.
 	s.out[0] = &collector{from: s.master, to: c.Stdout, limit: c.Limits.Output}

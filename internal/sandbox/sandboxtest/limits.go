@@ -1,12 +1,15 @@
 package sandboxtest
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"assay/internal/fault"
 	"assay/internal/sandbox"
+	"assay/internal/testtime"
 	"assay/internal/verdict"
 )
 
@@ -40,7 +43,7 @@ func cpuLimit(t *testing.T, b *bench) {
 
 func cpuWithin(t *testing.T, b *bench) {
 	c := b.program("cpu", "burn", "100")
-	c.Limits.CPUTime = 5 * time.Second
+	c.Limits.CPUTime = testtime.Stretch(5 * time.Second)
 	b.run(t, c).ok(t)
 }
 
@@ -67,32 +70,52 @@ func wallLimit(t *testing.T, b *bench) {
 	}
 }
 
-// cpuReading compares the report with what the program reads of itself, which is all but its start and end.
+// cpuReading compares the report with what the program reads of itself, which is all but its start and end. On a busy
+// machine those may take long once, but not each time.
 func cpuReading(t *testing.T, b *bench) {
+	const attempts = 5
+	ends := testtime.Stretch(3 * time.Millisecond)
 	for _, args := range [][]string{{"burn", "200"}, {"burn-in-children", "100"}} {
-		r := b.run(t, b.program("cpu", args...))
-		r.ok(t)
-		micros, err := strconv.ParseInt(strings.TrimSpace(r.stdout), 10, 64)
-		if err != nil {
-			t.Fatal(err)
+		var seen []string
+		for range attempts {
+			r := b.run(t, b.program("cpu", args...))
+			r.ok(t)
+			micros, err := strconv.ParseInt(strings.TrimSpace(r.stdout), 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			own := time.Duration(micros) * time.Microsecond
+			if r.CPUTime >= own*97/100 && r.CPUTime <= own*103/100+ends {
+				seen = nil
+				break
+			}
+			seen = append(seen, fmt.Sprintf("%v for %v", r.CPUTime, own))
 		}
-		own := time.Duration(micros) * time.Microsecond
-		if low, high := own*9/10, own*12/10; r.CPUTime < low || r.CPUTime > high {
-			t.Errorf("%s: the report says %v, the program %v", args, r.CPUTime, own)
+		if seen != nil {
+			t.Errorf("%s: the reports say, for what the programs do: %s", args, strings.Join(seen, ", "))
 		}
 	}
 }
 
 func sleepingIsFree(t *testing.T, b *bench) {
-	r := b.run(t, script("sleep 0.2"))
+	asleep := testtime.Stretch(200 * time.Millisecond)
+	r := b.run(t, script(fmt.Sprintf("sleep %.1f", asleep.Seconds())))
 	r.ok(t)
-	if r.CPUTime > r.WallTime/2 || r.WallTime < 200*time.Millisecond {
+	if r.CPUTime > r.WallTime/2 || r.WallTime < asleep {
 		t.Errorf("%+v", r.Report)
 	}
 }
 
 // cpuPercent: a run at half a core takes about twice its CPU time; at full speed the same program takes less.
 func cpuPercent(t *testing.T, b *bench) {
+	if b.without.CPURate {
+		c := b.program("basic", "exit", "0")
+		c.Limits.CPUPercent = 25
+		if _, err := b.sandbox.Start(t.Context(), c); fault.CodeOf(err) != fault.Unavailable {
+			t.Errorf("a CPU rate is not refused: %v", err)
+		}
+		return
+	}
 	c := b.program("cpu", "burn", "300")
 	c.Limits.CPUPercent = 25
 	r := b.run(t, c)
@@ -109,7 +132,7 @@ func cpuPercent(t *testing.T, b *bench) {
 	}
 	// The next run of the slot is not slowed any more: at 10 percent it would run into its wall limit.
 	c = one.program("cpu", "burn", "1000")
-	c.Limits.WallTime = 9 * time.Second
+	c.Limits.WallTime = 9 * time.Second // not stretched: nor is what 10 percent make of it
 	one.run(t, c).ok(t)
 }
 
@@ -121,6 +144,7 @@ func memoryTests() []test {
 		{"reading", memoryReading},
 		{"small_programs", memorySmall},
 		{"other_kills", memoryOtherKills},
+		{"placed_files", memoryPlacedFiles},
 		{"after_large_files", memoryAfterLargeFiles},
 		{"after_many_args", memoryAfterManyArgs},
 	}
@@ -128,7 +152,11 @@ func memoryTests() []test {
 
 func memoryLimit(t *testing.T, b *bench) {
 	for _, what := range []string{"touch", "shared", "populate", "tmpfs", "shm", "memfd", "child"} {
-		c := b.program("memory", what, itoa(96<<20))
+		most := 96
+		if b.without.ExactMemory {
+			most = 512 // so that it takes a while
+		}
+		c := b.program("memory", what, itoa(most<<20))
 		c.Limits.Memory = 32 * sandbox.MiB
 		c.Limits.FileBytes = sandbox.GiB
 		r := b.run(t, c)
@@ -150,7 +178,11 @@ func memoryWithin(t *testing.T, b *bench) {
 		if r.stdout != "done\n" {
 			t.Errorf("%s: %q", what, r.stdout)
 		}
-		if r.Memory < 39*sandbox.MiB || r.Memory > 50*sandbox.MiB {
+		least := 39 * sandbox.MiB
+		if b.without.ExactMemory && what == "memfd" { // gone with the process, and in no account of it
+			least = 1
+		}
+		if r.Memory < least || r.Memory > 50*sandbox.MiB {
 			t.Errorf("%s: 40 MiB were read as %d bytes", what, r.Memory)
 		}
 	}
@@ -189,6 +221,18 @@ func memoryOtherKills(t *testing.T, b *bench) {
 	}
 }
 
+// memoryPlacedFiles: what a program is given is not what it uses, however long it runs.
+func memoryPlacedFiles(t *testing.T, b *bench) {
+	c := script("sleep 0.1")
+	c.Files = []sandbox.File{{Name: "big", Data: make([]byte, 48<<20)}}
+	c.Limits.Memory = 32 * sandbox.MiB
+	r := b.run(t, c)
+	r.ok(t)
+	if r.Memory > 8*sandbox.MiB {
+		t.Errorf("read as %d bytes", r.Memory)
+	}
+}
+
 // memoryAfterLargeFiles: what earlier runs of the slot were given leaves no less for the next one.
 func memoryAfterLargeFiles(t *testing.T, b *bench) {
 	one := b.alone(t)
@@ -213,7 +257,7 @@ func memoryAfterManyArgs(t *testing.T, b *bench) {
 	for range 30_000 {
 		c.Args = append(c.Args, "x")
 	}
-	for range 100 {
+	for range testtime.Rounds(100) {
 		one.run(t, c).ok(t)
 	}
 	small := one.program("basic", "exit", "0")
@@ -241,7 +285,7 @@ func processLimit(t *testing.T, b *bench) {
 			c.Limits.Processes = limit
 			r := b.run(t, c)
 			r.ok(t)
-			if want := itoa(limit) + " EAGAIN\n"; r.stdout != want || r.ForkFailures == 0 {
+			if want := itoa(limit) + " EAGAIN\n"; r.stdout != want || !b.forksCounted(r) {
 				t.Errorf("%s at %d: %q, %d failures", what, limit, r.stdout, r.ForkFailures)
 			}
 		}
@@ -255,10 +299,13 @@ func processLimit(t *testing.T, b *bench) {
 	}
 }
 
+// forksCounted reports whether refused forks are in a report, where the driver counts them.
+func (b *bench) forksCounted(r result) bool { return b.without.ForkCount || r.ForkFailures > 0 }
+
 func processLimitOfOne(t *testing.T, b *bench) {
 	c := b.program("limits", "fork", "2")
 	c.Limits.Processes = 1
-	if r := b.run(t, c); r.stdout != "1 EAGAIN\n" || r.ForkFailures == 0 {
+	if r := b.run(t, c); r.stdout != "1 EAGAIN\n" || !b.forksCounted(r) {
 		t.Errorf("%+v", r)
 	}
 }

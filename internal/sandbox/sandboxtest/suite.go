@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"assay/internal/sandbox"
+	"assay/internal/testtime"
 )
 
 // Sandbox is what a driver offers.
@@ -37,11 +38,22 @@ const (
 	defaultProcesses = 16
 )
 
+// Without is what a driver cannot promise on a host that lacks something. The checks that depend on it look for what is left.
+type Without struct {
+	// CPURate: runs with Limits.CPUPercent are refused. Nothing but a control group slows a group of processes down.
+	CPURate bool
+	// ForkCount: the kernel refuses forks, but does not tell how many.
+	ForkCount bool
+	// ExactMemory: memory is looked at from time to time, so that what a program takes in its last milliseconds may not be read.
+	ExactMemory bool
+}
+
 // Run checks a driver.
-func Run(t *testing.T, open Open) {
+func Run(t *testing.T, open Open, without Without) {
 	t.Helper()
 	binaries := compile(t)
 	b := newBench(t, open, sharedSlots, binaries)
+	b.without = without
 	for _, group := range []struct {
 		name  string
 		tests []test
@@ -132,6 +144,7 @@ type bench struct {
 	open     Open
 	binaries map[string][]byte
 	kept     map[string]*sandbox.Artifact
+	without  Without
 }
 
 func newBench(t *testing.T, open Open, slots int, binaries map[string][]byte) *bench {
@@ -146,7 +159,9 @@ func newBench(t *testing.T, open Open, slots int, binaries map[string][]byte) *b
 // alone is a driver with one slot, so that two runs after each other have the same.
 func (b *bench) alone(t *testing.T) *bench {
 	t.Helper()
-	return newBench(t, b.open, 1, b.binaries)
+	one := newBench(t, b.open, 1, b.binaries)
+	one.without = b.without
+	return one
 }
 
 // keep makes an artifact of some content.
@@ -171,7 +186,7 @@ func (b *bench) keep(t *testing.T, name string, mode os.FileMode, content []byte
 // limits are small ones that every program of the suite fits in.
 func limits() sandbox.Limits {
 	return sandbox.Limits{
-		CPUTime: 10 * time.Second, WallTime: 60 * time.Second, Memory: 256 * sandbox.MiB, Stack: 8 * sandbox.MiB,
+		CPUTime: testtime.Stretch(10 * time.Second), WallTime: testtime.Stretch(60 * time.Second), Memory: 256 * sandbox.MiB, Stack: 8 * sandbox.MiB,
 		Processes: defaultProcesses, Output: sandbox.MiB, FileBytes: 64 * sandbox.MiB, FileCount: 1000,
 	}
 }
@@ -238,17 +253,17 @@ func (r result) ok(t *testing.T) {
 	}
 }
 
-// Until waits for a condition, for a minute at the most.
+// Until waits for a condition, for a minute at the most, stretched by testtime.
 func Until(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	giveUp := time.After(time.Minute)
+	giveUp := time.After(testtime.Stretch(time.Minute))
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for !condition() {
 		select {
 		case <-tick.C:
 		case <-giveUp:
-			t.Fatalf("waited a minute for %s", what)
+			t.Fatalf("waited too long for %s", what)
 		}
 	}
 }

@@ -38,10 +38,16 @@ type Limits struct {
 	CPUPercent int   // 100 is one core; 0 is no rate
 }
 
-// Start is what the counters said at the program's execve, as read by the program's own process.
+// Start is what the run's own processes have read: counters at the program's execve and, in those behind the blank line, what the kernel
+// told at the end of what was waited for, which a group has no need of.
 type Start struct {
 	CPU    int64 // version 1: the group's CPU time; version 2: what was used of it before the execve; nanoseconds
 	Memory int64 // version 1: bytes in the group
+
+	Waited   int64 // CPU time from clone on, nanoseconds
+	Resident int64 // largest resident set of a process, bytes; that of the slot's init may be larger
+	Touched  int64 // memory that the program's first process touched, bytes
+	Files    int64 // what the run's files took, bytes, those that it was given included
 }
 
 // Counters are what a run used of its group, since its Start.
@@ -100,134 +106,22 @@ type Parent interface {
 // ErrMissing is wrapped by errors that say which controller cannot be had.
 var ErrMissing = errors.New("cgroup controller is missing")
 
+// ErrNotAlone is wrapped by the error that the group which assay was started in holds processes that are not assay's to move,
+// on version 2, and that there is no group around it.
+var ErrNotAlone = errors.New("the control group is shared")
+
 // Find chooses where the instance's group will be: on version 2 where that has the memory and pids controllers, else on
 // version 1. It changes nothing.
 func Find(name string) (Parent, error) {
-	mounts, err := findMounts()
+	mounts, unlock, err := settledMounts()
 	if err != nil {
 		return nil, err
 	}
+	defer unlock()
 	if mounts.unified != nil && mounts.unified.has("memory") && mounts.unified.has("pids") {
 		return findUnified(mounts.unified, name)
 	}
 	return findLegacy(mounts, name)
-}
-
-// mounts are the hierarchies of this host, each at the group that this process is in.
-type mounts struct {
-	unified *hierarchy
-	legacy  map[string]*hierarchy // by controller
-}
-
-// hierarchy is one mounted hierarchy.
-type hierarchy struct {
-	own         string   // folder of the group that this process is in
-	top         string   // the outermost group that can be seen
-	controllers []string // that groups below own can have
-}
-
-func (h *hierarchy) has(controller string) bool {
-	for _, c := range h.controllers {
-		if c == controller {
-			return true
-		}
-	}
-	return false
-}
-
-// findMounts reads which hierarchies there are and where this process is in them (cgroups(7), proc_pid_cgroup(5),
-// proc_pid_mountinfo(5)).
-func findMounts() (*mounts, error) {
-	groups, err := os.ReadFile("/proc/self/cgroup")
-	if err != nil {
-		return nil, fmt.Errorf("finding the own cgroup: %w", err)
-	}
-	info, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return nil, fmt.Errorf("finding cgroup mounts: %w", err)
-	}
-	m := parseMounts(string(groups), string(info))
-	if m.unified != nil {
-		if b, err := os.ReadFile(filepath.Join(m.unified.own, "cgroup.controllers")); err == nil {
-			m.unified.controllers = strings.Fields(string(b))
-		}
-	}
-	return m, nil
-}
-
-// parseMounts joins the two files: a group's path is relative to the hierarchy's root, and a mount may show only a part.
-func parseMounts(groups, mountinfo string) *mounts {
-	paths := map[string]string{} // controller, or "" for version 2, to path
-	for line := range strings.Lines(groups) {
-		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		if len(parts) != 3 {
-			continue
-		}
-		for c := range strings.SplitSeq(parts[1], ",") {
-			paths[c] = parts[2]
-		}
-	}
-	m := &mounts{legacy: map[string]*hierarchy{}}
-	for line := range strings.Lines(mountinfo) {
-		before, after, found := strings.Cut(strings.TrimSpace(line), " - ")
-		fields, tail := strings.Fields(before), strings.Fields(after)
-		if !found || len(fields) < 5 || len(tail) < 3 {
-			continue
-		}
-		root, point := unescape(fields[3]), unescape(fields[4])
-		switch tail[0] {
-		case "cgroup2":
-			if path, ok := paths[""]; ok && m.unified == nil {
-				if own, ok := below(point, root, path); ok {
-					m.unified = &hierarchy{own: own, top: point}
-				}
-			}
-		case "cgroup":
-			for c := range strings.SplitSeq(tail[2], ",") {
-				path, ok := paths[c]
-				if !ok || m.legacy[c] != nil {
-					continue
-				}
-				if own, ok := below(point, root, path); ok {
-					m.legacy[c] = &hierarchy{own: own, controllers: []string{c}}
-				}
-			}
-		}
-	}
-	return m
-}
-
-// below maps a group's path to a folder, given a mount that shows the hierarchy from root on.
-func below(point, root, path string) (string, bool) {
-	if root == "/" {
-		return filepath.Join(point, path), true
-	}
-	if path == root {
-		return point, true
-	}
-	if rest, ok := strings.CutPrefix(path, root+"/"); ok {
-		return filepath.Join(point, rest), true
-	}
-	return "", false
-}
-
-// unescape undoes mountinfo's octal escapes of blank, tab, newline and backslash.
-func unescape(s string) string {
-	if !strings.Contains(s, `\`) {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) {
-			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
-				b.WriteByte(byte(n))
-				i += 3
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }
 
 // Remove removes groups that a dead instance left, with what is in them, children first. Groups that are gone already are no error.

@@ -51,6 +51,23 @@ func TestParseMounts(t *testing.T) {
 			"a part, then the whole", "0::/b\n", "30 1 0:26 /a /mnt rw - cgroup2 cgroup rw\n31 1 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup rw\n",
 			"/sys/fs/cgroup/b", nil,
 		},
+		{
+			"read-only, then on top of it", "4:memory:/g/abc\n",
+			"31 1 0:32 /g/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n32 31 0:32 /g /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n", "",
+			map[string]string{"memory": "/sys/fs/cgroup/memory/abc"},
+		},
+		{
+			"read-only, then elsewhere", "0::/g/abc\n",
+			"31 1 0:32 / /sys/fs/cgroup ro - cgroup2 cgroup rw\n32 1 0:32 /g /groups rw - cgroup2 cgroup rw\n", "/groups/abc", nil,
+		},
+		{
+			"writable, then read-only elsewhere", "0::/g/abc\n",
+			"31 1 0:32 / /sys/fs/cgroup rw - cgroup2 cgroup rw\n32 1 0:32 /g /groups ro - cgroup2 cgroup rw\n", "/sys/fs/cgroup/g/abc", nil,
+		},
+		{
+			"a file system that is read-only", "0::/g\n",
+			"31 1 0:32 / /a rw - cgroup2 cgroup ro,nsdelegate\n32 1 0:32 / /b rw - cgroup2 cgroup rw\n", "/b/g", nil,
+		},
 		{"the first of two", "0::/b\n", "30 1 0:26 / /one rw - cgroup2 c rw\n31 1 0:26 / /two rw - cgroup2 c rw\n", "/one/b", nil},
 		{"blanks", "0::/a b\n", `30 1 0:26 / /sys/fs/c\040g\011\134 rw - cgroup2 c rw` + "\n", "/sys/fs/c g\t\\/a b", nil},
 		{"colon in a name", "0::/a:b\n", "30 1 0:26 / /c rw - cgroup2 c rw\n", "/c/a:b", nil},
@@ -269,7 +286,7 @@ func TestUnifiedPlace(t *testing.T) {
 		}
 		p, err := findUnified(&hierarchy{own: own, top: filepath.Join(root, c.top), controllers: []string{"memory", "pids", "cpu"}}, "x")
 		if c.refused {
-			if !errors.Is(err, ErrMissing) {
+			if !errors.Is(err, ErrNotAlone) {
 				t.Errorf("%s: %v", c.name, err)
 			}
 			continue

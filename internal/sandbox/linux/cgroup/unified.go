@@ -35,18 +35,45 @@ func findUnified(h *hierarchy, name string) (Parent, error) {
 	switch missing, err := missing(h.own, p.controllers); {
 	case filepath.Base(h.own) == supervisor:
 		// An instance started from another's service finds itself in the leaf: its groups go beside it.
-		p.home = filepath.Dir(h.own)
+		p.home = h.home()
 	case err != nil:
 		return nil, err
 	case len(missing) == 0 || isRoot(h.own) || alone(h.own):
 	case h.own != h.top:
 		p.home = filepath.Dir(h.own)
 	default:
-		return nil, fmt.Errorf("%w: %s has processes beside assay, so no group below it can have limits: start assay alone in it",
-			ErrMissing, h.own)
+		return nil, fmt.Errorf("%w: %s has processes beside assay, so no group below it can have limits", ErrNotAlone, h.own)
 	}
 	p.dir = filepath.Join(p.home, name)
 	return p, nil
+}
+
+// home is the group that this process would be in without the leaf.
+func (h *hierarchy) home() string {
+	if filepath.Base(h.own) == supervisor {
+		return filepath.Dir(h.own)
+	}
+	return h.own
+}
+
+// settledMounts is findMounts at a moment when no instance is on its way into the leaf or out of it: several of one process
+// may be, and halfway the leaf has no controllers, and the group around it nobody in it. Until unlock, none is.
+func settledMounts() (m *mounts, unlock func(), err error) {
+	for {
+		m, err = findMounts()
+		if err != nil || m.unified == nil {
+			return m, func() {}, err
+		}
+		home := m.unified.home()
+		unlock, err = lock(home)
+		if err != nil {
+			return m, func() {}, nil // what is wrong with the group is for the caller to find
+		}
+		if m, err = findMounts(); err == nil && m.unified != nil && m.unified.home() == home {
+			return m, unlock, nil
+		}
+		unlock()
+	}
 }
 
 // isRoot reports whether a group is the hierarchy's own root, which may have both processes and limited groups.

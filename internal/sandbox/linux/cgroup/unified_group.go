@@ -81,7 +81,16 @@ func makeOwned(dir string, owner int) error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return fmt.Errorf("making a slot's group: %w", err)
 	}
-	if err := os.Chown(filepath.Join(dir, "cgroup.procs"), owner, owner); err != nil {
+	if owner == os.Geteuid() {
+		return nil // it is theirs already
+	}
+	// The slot's init is started in here by assay, which may write only to what its group may, where a container took root's
+	// right to all files away.
+	procs := filepath.Join(dir, "cgroup.procs")
+	if err := os.Chmod(procs, 0o664); err != nil {
+		return fmt.Errorf("handing a group to its slot: %w", err)
+	}
+	if err := os.Chown(procs, owner, -1); err != nil {
 		return fmt.Errorf("handing a group to its slot: %w", err)
 	}
 	return nil

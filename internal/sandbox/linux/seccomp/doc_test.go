@@ -70,8 +70,12 @@ func conditional() []struct {
 			rule{unix.SYS_SETRLIMIT, errno(unix.EPERM), &check{arg: 0, values: []uint32{unix.RLIMIT_CORE}}},
 		},
 		{
-			"prlimit64", "to set `RLIMIT_CORE`", "as `setrlimit`",
-			rule{unix.SYS_PRLIMIT64, errno(unix.EPERM), &check{arg: 1, values: []uint32{unix.RLIMIT_CORE}, given: 2}},
+			"prlimit64", "to set `RLIMIT_CORE`; anything of process 1", "as `setrlimit`; without root, the stub is the program's own user, who could end it by a limit",
+			rule{unix.SYS_PRLIMIT64, errno(unix.EPERM), &check{arg: 1, values: []uint32{unix.RLIMIT_CORE}, given: 2, or: &equal{0, stubPID}}},
+		},
+		{
+			"kill", "of process 1", "as `prlimit64`; the kernel itself keeps signals from it",
+			rule{unix.SYS_KILL, errno(unix.EPERM), &check{arg: 0, values: []uint32{stubPID}}},
 		},
 		{
 			"personality", "anything but Linux, with or without `ADDR_NO_RANDOMIZE`, or a query", "rarely used kernel code; sanitizers need the one flag",

@@ -37,8 +37,15 @@ type check struct {
 	mask   uint32   // 0 compares the whole; else the rule applies if any bit of the mask is set
 	values []uint32 // the rule applies if the argument is one of these, or, with except, none of them
 	except bool
-	given  int  // the rule applies only if this argument, a pointer, is not null; 0 is no such condition
-	token  bool // the rule applies unless the sixth argument, which the call does not have, is the token
+	given  int    // the rule applies only if this argument, a pointer, is not null; 0 is no such condition
+	or     *equal // the rule applies as well if an argument has this value, whatever the rest says
+	token  bool   // the rule applies unless the sixth argument, which the call does not have, is the token
+}
+
+// equal is an argument's value.
+type equal struct {
+	arg   int
+	value uint32
 }
 
 // rule is what happens to one system call.
@@ -57,8 +64,15 @@ type span struct {
 // Compile gives the program for this architecture. Calls that only the slot's own processes may make pass when their unused
 // sixth argument is the token: those processes load the filter before they begin, as loading it for each run would cost
 // a tenth of a short one. A program that guessed the 64 bits would still lack every capability that these calls want.
-func Compile(token uint64) ([]unix.SockFilter, error) {
-	return compile(policy(), newest, token)
+//
+// uncounted is for slots without a control group: it refuses, too, memory that is nobody's when it is not mapped, and that
+// nothing but a group counts.
+func Compile(token uint64, uncounted bool) ([]unix.SockFilter, error) {
+	rules := policy()
+	if uncounted {
+		rules = append(rules, rule{number: unix.SYS_SHMGET, do: errno(unix.ENOSYS)})
+	}
+	return compile(rules, newest, token)
 }
 
 // compile makes: kill a foreign architecture; then a balanced tree over the call numbers, whose leaves return or look at
@@ -151,7 +165,11 @@ func (r rule) code(token uint64) []unix.SockFilter {
 	if c.except {
 		yes, no = no, yes
 	}
-	code := []unix.SockFilter{load(argument(c.arg))}
+	var code []unix.SockFilter
+	if c.or != nil {
+		code = append(code, load(argument(c.or.arg)), jump(unix.BPF_JEQ, c.or.value, 0, 1), ret(r.do))
+	}
+	code = append(code, load(argument(c.arg)))
 	switch {
 	case c.mask != 0 && c.token:
 		code = append(code, jump(unix.BPF_JSET, c.mask, 1, 0), ret(no))

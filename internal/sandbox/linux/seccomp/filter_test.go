@@ -84,6 +84,9 @@ func applies(c *check, args [6]uint64) bool {
 	if c == nil {
 		return true
 	}
+	if c.or != nil && uint32(args[c.or.arg]) == c.or.value {
+		return true
+	}
 	if c.token && args[5] == testToken || c.given != 0 && args[c.given] == 0 {
 		return false
 	}
@@ -104,7 +107,7 @@ func applies(c *check, args [6]uint64) bool {
 
 func compiled(tb testing.TB) []unix.SockFilter {
 	tb.Helper()
-	program, err := Compile(testToken)
+	program, err := Compile(testToken, false)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -177,7 +180,11 @@ func TestPolicy(t *testing.T) {
 		{"with a pointer of high bits only", call(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_CORE, 1<<32), eperm},
 		{"with high bits in the limit", call(unix.SYS_PRLIMIT64, 0, high|unix.RLIMIT_CORE, 1), eperm},
 		{"reading the core limit", call(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_CORE, 0, 1), allow},
-		{"stack limit by prlimit", call(unix.SYS_PRLIMIT64, unix.RLIMIT_CORE, unix.RLIMIT_STACK, 1), allow},
+		{"stack limit by prlimit", call(unix.SYS_PRLIMIT64, 2, unix.RLIMIT_STACK, 1), allow},
+		{"limits of the stub", call(unix.SYS_PRLIMIT64, 1, unix.RLIMIT_CPU, 1), eperm},
+		{"reading limits of the stub", call(unix.SYS_PRLIMIT64, high|1, unix.RLIMIT_CPU, 0, 1), eperm},
+		{"signal to the stub", call(unix.SYS_KILL, 1, uint64(unix.SIGKILL)), eperm},
+		{"signal to all", call(unix.SYS_KILL, ^uint64(0), uint64(unix.SIGKILL)), allow},
 		{"F_SETLEASE", call(unix.SYS_FCNTL, 0, unix.F_SETLEASE), eperm},
 		{"F_NOTIFY", call(unix.SYS_FCNTL, 0, unix.F_NOTIFY), eperm},
 		{"F_SETFL", call(unix.SYS_FCNTL, 0, unix.F_SETFL), allow},

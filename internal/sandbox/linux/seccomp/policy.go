@@ -125,13 +125,19 @@ func policy() []rule {
 		rule{unix.SYS_IOCTL, errno(unix.EPERM), &check{arg: 1, values: []uint32{unix.TIOCSTI, unix.TIOCLINUX}}},
 		// Being told of what others read in a folder, or held up at a file, on inodes that slots may share.
 		rule{unix.SYS_FCNTL, errno(unix.EPERM), &check{arg: 1, values: []uint32{unix.F_NOTIFY, unix.F_SETLEASE}}},
-		// RLIMIT_CORE must stay: a piped core_pattern starts a program of the host as root (core(5)).
+		// RLIMIT_CORE must stay: a piped core_pattern starts a program of the host as root (core(5)). So must the stub's limits.
 		rule{unix.SYS_SETRLIMIT, errno(unix.EPERM), &check{arg: 0, values: []uint32{unix.RLIMIT_CORE}}},
-		rule{unix.SYS_PRLIMIT64, errno(unix.EPERM), &check{arg: 1, values: []uint32{unix.RLIMIT_CORE}, given: 2}},
+		rule{unix.SYS_PRLIMIT64, errno(unix.EPERM), &check{arg: 1, values: []uint32{unix.RLIMIT_CORE}, given: 2, or: &equal{0, stubPID}}},
+		// Signals reach the stub as little as they reach any pid 1, but a program that finds it there should be told no.
+		rule{unix.SYS_KILL, errno(unix.EPERM), &check{arg: 0, values: []uint32{stubPID}}},
 		// Linux, and turning address randomisation off, which sanitizers do, are all that programs need.
 		rule{unix.SYS_PERSONALITY, errno(unix.EPERM), &check{arg: 0, values: []uint32{0, 0xffffffff, addrNoRandomize}, except: true}},
 	)
 }
+
+// stubPID is the stub's number in the run's pid namespace. Where a slot has but one id, the stub is the program's own user, whom the
+// kernel lets change its limits, so that a program could end it (prlimit(2)).
+const stubPID = 1
 
 // addrNoRandomize is ADDR_NO_RANDOMIZE of personality(2).
 const addrNoRandomize = 0x0040000

@@ -20,8 +20,17 @@ func harden(coreLimit uint64) error {
 			return fmt.Errorf("dropping capability %d from the bounding set: %w", c, err)
 		}
 	}
+	// They brought the capabilities here where the init is not uid 0 (capabilities(7)).
+	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
+		return fmt.Errorf("clearing the ambient capabilities: %w", err)
+	}
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("setting no_new_privs: %w", err)
+	}
+	// Programs go first when the host runs out of memory, never the server (proc_pid_oom_score_adj(5)). Before the next step,
+	// which gives this file to the host's root.
+	if err := os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0); err != nil {
+		return fmt.Errorf("raising the out-of-memory score: %w", err)
 	}
 	// The memory of init and stub is not for programs: no ptrace, no /proc/PID/mem, no core (prctl(2)).
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
@@ -51,10 +60,6 @@ func harden(coreLimit uint64) error {
 	}
 	if err := resetIgnoredSignals(); err != nil {
 		return err
-	}
-	// Programs go first when the host runs out of memory, never the server (proc_pid_oom_score_adj(5)).
-	if err := os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0); err != nil {
-		return fmt.Errorf("raising the out-of-memory score: %w", err)
 	}
 	// A slot's programs cannot make user namespaces, and with them capabilities over kernel code (user_namespaces(7)).
 	if err := os.WriteFile("/proc/sys/user/max_user_namespaces", []byte("0"), 0); err != nil {

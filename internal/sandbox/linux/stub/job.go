@@ -1,9 +1,11 @@
 package stub
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -13,16 +15,17 @@ import (
 func (s *slot) prepareJob(p []byte, fds []int) (*job, error) {
 	r := reader{b: p}
 	flags := r.u32()
-	bytes, nodes := r.u64(), r.u64()
-	stack, cpu, fileSize := r.u64(), r.u64(), r.u64()
+	size, nodes := r.u64(), r.u64()
+	stack, cpu, fileSize, processes := r.u64(), r.u64(), r.u64(), r.u64()
 	argc, envc, dirc, filec := r.count(5), r.count(5), r.count(5), r.count(14)
 	j := &job{
-		terminal:  flags&flagTerminal != 0,
-		wantDir:   flags&flagWorkDir != 0,
-		tmpfsData: cstring(fmt.Sprintf("mode=0755,size=%d,nr_inodes=%d", bytes, nodes)),
-		token:     uintptr(s.setup.Token),
-		started:   Started{kind: MsgStarted},
-		done:      Done{kind: MsgDone, CPU: -1},
+		terminal:   flags&flagTerminal != 0,
+		wantDir:    flags&flagWorkDir != 0,
+		weighFiles: processes > 0,
+		tmpfsData:  cstring(fmt.Sprintf("mode=0555,size=%d,nr_inodes=%d", size, nodes)),
+		token:      uintptr(s.setup.Token),
+		started:    Started{kind: MsgStarted},
+		done:       Done{kind: MsgDone, CPU: -1},
 	}
 	argv, envv := make([]*byte, argc+1), make([]*byte, envc+1)
 	for i := range argc {
@@ -65,12 +68,13 @@ func (s *slot) prepareJob(p []byte, fds []int) (*job, error) {
 	if argc == 0 {
 		return nil, fmt.Errorf("decoding a request: no program")
 	}
-	j.rlimits = [4]rlimit{
+	j.rlimits = append([]rlimit{
 		{unix.RLIMIT_STACK, stack, stack},
 		{unix.RLIMIT_CPU, cpu, cpu + 1},
 		{unix.RLIMIT_FSIZE, fileSize, fileSize},
 		{unix.RLIMIT_NOFILE, openFiles, openFiles},
-	}
+	}, s.processLimit(processes)...)
+	j.capHeader = [2]uint32{unix.LINUX_CAPABILITY_VERSION_3}
 	if flags&flagCloneInto != 0 {
 		if len(fds) == 0 {
 			return nil, errors.New("request without its cgroup")
@@ -88,6 +92,47 @@ func (s *slot) prepareJob(p []byte, fds []int) (*job, error) {
 	prepareStarted(j)
 	return j, nil
 }
+
+// processLimit limits the program's processes where no group does.
+func (s *slot) processLimit(n uint64) []rlimit {
+	if n == 0 {
+		return nil
+	}
+	n += s.sameUser()
+	return []rlimit{{unix.RLIMIT_NPROC, n, n}}
+}
+
+// sameUser is how many processes and threads RLIMIT_NPROC counts beside the program's. It counts those of one user in one
+// user namespace (getrlimit(2); Linux 5.14): where all have one id, the init's threads and the stub, too. Raw calls, so that the
+// runtime sees no reason for a further thread.
+func (s *slot) sameUser() uint64 {
+	if !s.setup.Shared {
+		return 0
+	}
+	fd, _, e := unix.RawSyscall(unix.SYS_OPENAT, atCWD, uintptr(unsafe.Pointer(&ownStat)), unix.O_RDONLY|unix.O_CLOEXEC)
+	if e != 0 {
+		return 0
+	}
+	var buf [1024]byte
+	n, _, e := unix.RawSyscall(unix.SYS_READ, fd, uintptr(unsafe.Pointer(&buf)), unsafe.Sizeof(buf))
+	_, _, _ = unix.RawSyscall(unix.SYS_CLOSE, fd, 0, 0)
+	if e != 0 {
+		return 0
+	}
+	const threads, stub = 20, 1 // the field of proc_pid_stat(5); the process that makes the program's
+	fields := bytes.Fields(buf[:n])
+	if len(fields) < threads {
+		return 0
+	}
+	count, err := strconv.ParseUint(string(fields[threads-1]), 10, 32)
+	if err != nil {
+		return 0
+	}
+	return count + stub
+}
+
+// ownStat is a path as a C string. The init's name in that file has no blanks.
+var ownStat = [...]byte{'/', 'p', 'r', 'o', 'c', '/', 's', 'e', 'l', 'f', '/', 's', 't', 'a', 't', 0}
 
 // cstring1 is cstring with a place to point to even after an error.
 func (r *reader) cstring1() []byte {

@@ -73,10 +73,13 @@ type job struct {
 	argv, envv   **byte
 	stdio        [3]uintptr
 	terminal     bool
+	weighFiles   bool // no group counts them
 	wantDir      bool
 	tmpfsData    *byte
 	entries      []entry
-	rlimits      [4]rlimit
+	rlimits      []rlimit
+	capHeader    [2]uint32 // of capset(2)
+	noCaps       [6]uint32
 	token        uintptr                // see Setup.Token
 	counters     *[counterFiles]uintptr // on version 1; else nil
 	cloneArgs    *cloneArgs             // version 2: for clone3 into the group; else nil
@@ -93,6 +96,7 @@ type job struct {
 	pidfd      int32
 	waitStatus uint32
 	usage      unix.Rusage
+	statfs     unix.Statfs_t
 	number     [32]byte
 	stubCPU    int64 // CPU time of the stub when it went on after the execve
 	clock      unix.Timespec
@@ -218,6 +222,9 @@ func stubProcess(j *job) {
 	}
 	tellStarted(j)
 	await(j, pid)
+	if j.weighFiles {
+		j.done.Files = filesUsed(j)
+	}
 	if j.counters != nil {
 		used := cpuTime(j) - j.stubCPU
 		j.done.CPU = read(j, j.counters[counterCPU]) - j.done.StartCPU - used
@@ -266,6 +273,18 @@ func read(j *job, fd uintptr) int64 {
 	return n
 }
 
+// filesUsed is how many bytes the run's tmpfs holds (statfs(2)).
+//
+//go:nosplit
+//go:norace
+//go:nocheckptr
+func filesUsed(j *job) int64 {
+	if _, e := sys(unix.SYS_STATFS, uintptr(unsafe.Pointer(&boxPath)), uintptr(unsafe.Pointer(&j.statfs)), 0); e != 0 {
+		return 0
+	}
+	return int64(j.statfs.Blocks-j.statfs.Bfree) * j.statfs.Bsize
+}
+
 // await reaps until the program has ended, ends what it left, and reaps that. When pid 1 has no children there is no
 // process left in its namespace.
 //
@@ -282,9 +301,11 @@ func await(j *job, pid uintptr) {
 		if e != 0 { // ECHILD
 			return
 		}
+		j.done.Waited += j.usage.Utime.Nano() + j.usage.Stime.Nano()
 		if r != pid {
 			continue
 		}
+		j.done.Resident = j.usage.Maxrss << 10
 		sys(unix.SYS_CLOCK_GETTIME, unix.CLOCK_MONOTONIC, uintptr(unsafe.Pointer(&j.clock)), 0)
 		j.done.End = j.clock.Nano()
 		j.done.Status = j.waitStatus

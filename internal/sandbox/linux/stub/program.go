@@ -56,8 +56,12 @@ func programProcess(j *job) {
 	if _, e := sys(unix.SYS_SETRESGID, ProgramID, ProgramID, ProgramID); e != 0 {
 		fail(j, e)
 	}
-	// All capability sets but the bounding set, which is empty already, are cleared by this (capabilities(7)).
 	if _, e := sys(unix.SYS_SETRESUID, ProgramID, ProgramID, ProgramID); e != 0 {
+		fail(j, e)
+	}
+	// A change of the uid from 0 has cleared every set but the bounding one, which is empty already; where the init has the
+	// program's own id, this does it (capabilities(7)).
+	if _, e := sys(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&j.capHeader)), uintptr(unsafe.Pointer(&j.noCaps)), 0); e != 0 {
 		fail(j, e)
 	}
 	sys6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&j.noSignals)), 0, 8, 0)

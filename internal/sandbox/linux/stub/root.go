@@ -77,10 +77,17 @@ func buildRoot(s *Setup, dev int) (weaker string, err error) {
 		}
 	}
 	for _, d := range s.Devices {
-		if err := bindDevice("/dev/"+d, root+"/dev/"+d); err != nil {
+		if err := bindDevice(d, root+"/dev/"+filepath.Base(d)); err != nil {
 			return "", err
 		}
-		weaker = "file locks on device nodes are shared between slots: making nodes was refused"
+		if filepath.Dir(d) == "/dev" {
+			weaker = "file locks on device nodes are shared between slots: making nodes was refused"
+		}
+	}
+	// Closed to its owner, too, who is the program where it has the init's id: only capabilities open it, and nothing can
+	// change its mode once the root is read-only.
+	if err := os.Chmod(root+privateDir, 0); err != nil {
+		return "", err
 	}
 	// The slot's own /proc. Runs cover it with theirs; it must be there, whole, for the kernel to allow them that
 	// (mount_too_revealing, fs/namespace.c).
@@ -151,10 +158,12 @@ func setReadOnly(path string, flags uint) error {
 }
 
 // bindDevice shows one device node of the host: a user namespace cannot make nodes (mknod(2)). Read-only keeps programs
-// from setting its times; writing to the device works all the same.
+// from setting its times; writing to the device works all the same. It is bound on the one node that anybody may make, a
+// whiteout, of number 0:0 (vfs_mknod, fs/namei.c, since Linux 5.8): listing the folder then gives a device and no file, which
+// programs would read to its end.
 func bindDevice(source, target string) error {
-	if err := mountPoint(source, target); err != nil {
-		return err
+	if err := unix.Mknod(target, unix.S_IFCHR|0o666, 0); err != nil {
+		return fmt.Errorf("making a mount point: %w", err)
 	}
 	if err := unix.Mount(source, target, "", unix.MS_BIND, ""); err != nil {
 		return fmt.Errorf("binding %s: %w", source, err)

@@ -20,7 +20,7 @@ type Setup struct {
 	Folders    []string  // folders of the host to show, read-only; outer ones first
 	Links      []Link    // symbolic links in the root
 	Files      []EtcFile // small files in the root
-	// Devices are the nodes of the host's /dev to show when no /dev came with the set-up.
+	// Devices are the paths of device nodes to show when no /dev came with the set-up: of the slot's own, or the host's.
 	Devices []string
 	HasDev  bool // a mount for /dev came along, before the files of the group
 	// Joins, Counters and HasRate say how many files of each kind came along.
@@ -38,6 +38,8 @@ type Setup struct {
 	Token uint64
 	// CoreLimit is RLIMIT_CORE, soft and hard (core(5): 1 is what keeps a piped core_pattern quiet).
 	CoreLimit uint64
+	// Shared says that init, stub and program all have ProgramID, the only id of the slot's user namespace.
+	Shared bool
 }
 
 // Link is one symbolic link of the slot's root.
@@ -70,6 +72,7 @@ type Request struct {
 	Stack      uint64 // RLIMIT_STACK, bytes
 	CPUSeconds uint64 // RLIMIT_CPU
 	FileSize   uint64 // RLIMIT_FSIZE, bytes
+	Processes  uint64 // processes and threads of the program by RLIMIT_NPROC, where no group limits them; 0 is no such limit
 	Args       []string
 	Env        []string
 	Dirs       []string // folders below the working folder, parents first
@@ -105,7 +108,7 @@ func (r *Request) Append(b []byte) []byte {
 	}
 	le := binary.LittleEndian
 	b = le.AppendUint32(b, flags)
-	for _, v := range []uint64{r.TmpfsBytes, r.TmpfsNodes, r.Stack, r.CPUSeconds, r.FileSize} {
+	for _, v := range []uint64{r.TmpfsBytes, r.TmpfsNodes, r.Stack, r.CPUSeconds, r.FileSize, r.Processes} {
 		b = le.AppendUint64(b, v)
 	}
 	for _, n := range []int{len(r.Args), len(r.Env), len(r.Dirs), len(r.Files)} {
@@ -248,6 +251,13 @@ type Done struct {
 	CPU int64
 	// Faults is how often the program's first process touched a page for the first time.
 	Faults int64
+	// Waited is the CPU time, in nanoseconds, of all processes that the stub waited for, with those that they waited for.
+	Waited int64
+	// Resident is the largest resident set, in bytes, of the program's first process and of those that it waited for. What the
+	// init holds, in whose memory it began, counts, too.
+	Resident int64
+	// Files is how many bytes the run's files took when all processes had ended, where RLIMIT_NPROC was asked for.
+	Files int64
 }
 
 // Started says when a program was executed.

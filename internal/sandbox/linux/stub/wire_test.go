@@ -50,7 +50,7 @@ func TestRequestArrives(t *testing.T) {
 	if !j.terminal || !j.wantDir || !j.landlock || j.token != 42 || j.cloneArgs != nil || j.stdio != [3]uintptr{10, 11, 12} || j.done.CPU != -1 {
 		t.Errorf("%+v", j)
 	}
-	if got := text(j.tmpfsData); got != "mode=0755,size=12345,nr_inodes=678" {
+	if got := text(j.tmpfsData); got != "mode=0555,size=12345,nr_inodes=678" {
 		t.Errorf("tmpfs %q", got)
 	}
 	if j.rlimits[0] != (rlimit{unix.RLIMIT_STACK, 1 << 20, 1 << 20}) || j.rlimits[1] != (rlimit{unix.RLIMIT_CPU, 3, 4}) ||
@@ -120,7 +120,7 @@ func TestRequestCut(t *testing.T) {
 			t.Errorf("%d of %d bytes were taken", n, len(whole))
 		}
 	}
-	const counts = 4 + 5*8
+	const counts = 4 + 6*8
 	for i := range 4 {
 		for _, huge := range []uint32{0xffffffff, 0x7fffffff, 1 << 24, uint32(len(whole))} {
 			p := bytes.Clone(whole)

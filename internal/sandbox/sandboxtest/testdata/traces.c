@@ -50,7 +50,7 @@ static void leave(const char *path) {
 			flock(fd, LOCK_EX | LOCK_NB); // some folders are one and the same
 	}
 	int id = shmget(key, 4096, IPC_CREAT | 0666);
-	if (id < 0 || shmat(id, 0, 0) == (void *)-1)
+	if (id < 0 ? errno != ENOSYS : shmat(id, 0, 0) == (void *)-1) // may be forbidden
 		printf("shm cannot be made\n");
 	if (semget(key, 1, IPC_CREAT | 0666) < 0)
 		printf("sem cannot be made\n");
