@@ -58,7 +58,7 @@ as_user() {
 	local group=$1
 	shift
 	in_group "$group" setpriv --reuid 1000 --regid 1000 --clear-groups \
-		env HOME=/home/user TMPDIR=/tmp/user ASSAY_TEST_DEGRADED=1 "$@"
+		env HOME=/home/user TMPDIR=/tmp/user "$@"
 }
 
 # in_service COMMAND...: runs a command as a service of systemd that has a delegated group, alone in it.
@@ -154,15 +154,16 @@ languages() {
 # user runs what is said of who is not root: the tests that TestRootless of the driver names, in a group of the user's own.
 user() {
 	local group
-	local -r common='Conformance|InitIsClosed|NothingInherited|DeadInstance|SweepLeavesOthersAlone|IdleSlotDies|BusySlotDies|Close|NothingLeaks|Gentle|Root'
+	local -r common='Conformance|SharedID|ClosedFolder|RefusesWithoutGroups|InitIsClosed|NothingInherited|DeadInstance|SweepLeavesOthersAlone|OpenRefuses|IdleSlotDies|BusySlotDies|ProgramKilledOutside|Close|CloseAtOnce|Gentle|Root'
 	install -d -o user -g user -m 711 /tmp/user
 	group=$(delegated user.slice/user-1000.slice/app.slice)
 	chown user:user "$group" "$group"/cgroup.{procs,threads,subtree_control}
 	launch=(as_user "$group")
 	suite user cgroup
 	suite user linux -test.run "^Test($common)\$"
+	HOSTILE_ROOTLESS=group ASSAY_HOSTILE_COMPILED=/job/compiled suite user hostile -test.run '^TestHostile$/^cases$/^(escape|leak|persist|network)$'
 	check "user: run" prints "Hello, world" "${launch[@]}" ./assay run --allow-degraded --run-dir /tmp/user/run hello.c
-	launch=(as_user "$top")
+	launch=(as_user "$top" env ASSAY_TEST_DEGRADED=1)
 	check "nobody: run" prints "Hello, world" "${launch[@]}" ./assay run --allow-degraded --run-dir /tmp/user/run hello.c
 	check "user: nothing is left by the command line" nothing_left
 }
