@@ -1,0 +1,30 @@
+; Runs Common Lisp, for sbcl --eval: SOURCE [ARGUMENT...]
+;
+; As --script does, with these differences: the whole source is read first, without looking up its symbols, so that a
+; missing parenthesis is found before anything runs; notes about style (a function that is defined further down) stay out
+; of stderr; and an exhausted stack is an error as any other, where --script writes the debugger's screen to stdout.
+(let* ((given (rest sb-ext:*posix-argv*))
+       (main (sb-ext:parse-native-namestring (first given))))
+  (setf sb-ext:*posix-argv* (cons "sbcl" (rest given)))
+  (flet ((skip-interpreter-line (in)
+           (if (and (eql (peek-char nil in nil) #\#) (read-char in) (eql (peek-char nil in nil) #\!))
+               (read-line in nil)
+               (file-position in 0))))
+    (with-open-file (in main)
+      (skip-interpreter-line in)
+      (let ((*read-suppress* t))
+        (handler-case (loop until (eq (read in nil in) in))
+          (reader-error (problem)
+            (let ((text (remove #\Newline (princ-to-string problem))))
+              (when (search "unmatched close parenthesis" text)
+                (format *error-output* "~A: syntax error: ~A~%" main text)
+                (sb-ext:exit :code 1 :abort nil))))
+          (end-of-file ()
+            (format *error-output* "~A: syntax error: the file ends inside of an expression~%" main)
+            (sb-ext:exit :code 1))
+          (error ()))))
+    (with-open-file (in main)
+      (skip-interpreter-line in)
+      (handler-bind (((or style-warning sb-ext:compiler-note) (function muffle-warning)))
+        (load in))))
+  (sb-ext:exit))
