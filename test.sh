@@ -159,7 +159,11 @@ docker() {
 	ASSAY_TEST_IMAGE_DIR=${DOCKER_CACHE:-} go_tests "inside containers" . -timeout 20m ./test/docker/...
 }
 
-languages() { go_tests "languages" . -timeout 40m ./test/languages/...; }
+# languages has further versions of some languages beside those that run.sh installs.
+languages() {
+	step "further versions" bin/assay languages install c@clang cpp@clang d@ldc lua@5.1 lua@5.3 javascript@22 typescript@7
+	go_tests "languages" . -timeout 40m ./test/languages/...
+}
 
 # web tests a copy of the page's folder, so that no packages are left in the tree.
 web() {

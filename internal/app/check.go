@@ -24,9 +24,6 @@ func (Host) Install(ctx context.Context, cfg config.Config, ids []string, out io
 	if err != nil {
 		return err
 	}
-	if len(ids) == 0 {
-		ids = c.Installable()
-	}
 	return c.Install(ctx, ids, out)
 }
 

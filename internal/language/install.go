@@ -49,8 +49,8 @@ func alternatives(entry string) []string {
 	return parts
 }
 
-// Installable gives the ids of the languages whose toolchains Install can get, sorted.
-func (c *Catalog) Installable() []string {
+// installable gives the ids of the languages whose toolchains Install knows how to get, sorted.
+func (c *Catalog) installable() []string {
 	var ids []string
 	for _, id := range c.IDs() {
 		if d, err := c.definition(id); err == nil && !d.Install.empty() {
@@ -61,14 +61,19 @@ func (c *Catalog) Installable() []string {
 }
 
 // Install gets toolchains with this host's package managers: apt for "apt", npm for "npm", and the preparing scripts.
-// An id may name a variant ("cpp@clang"). What is there already stays. What the commands print goes to log. The error is
-// a fault: Unavailable for a language that cannot be installed, or that is not there afterwards.
+// An id may name a variant ("cpp@clang"); without ids every language is installed that the sources of the package manager
+// have. What is there already stays. What the commands print goes to log. The error is a fault: Unavailable for a
+// language that cannot be installed, or that is not there afterwards.
 func (c *Catalog) Install(ctx context.Context, ids []string, log io.Writer) error {
+	all := len(ids) == 0
+	if all {
+		ids = c.installable()
+	}
 	wanted, err := c.wanted(ids)
 	if err != nil {
 		return err
 	}
-	i := installer{log: log}
+	i := installer{log: log, without: map[string]bool{}}
 	var errs []error
 	if slices.ContainsFunc(wanted, func(w want) bool { return len(w.install.Apt) > 0 }) {
 		if err := i.apt(ctx, wanted); err != nil {
@@ -86,7 +91,10 @@ func (c *Catalog) Install(ctx context.Context, ids []string, log io.Writer) erro
 		}
 	}
 	for _, w := range wanted {
-		if _, err := c.Lookup(w.id); err != nil {
+		_, err := c.Lookup(w.id)
+		if err != nil && all && i.without[w.id] {
+			fmt.Fprintf(log, "Left out: %s, which this system's package sources do not have.\n", w.id)
+		} else if err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -132,31 +140,43 @@ func (c *Catalog) wanted(ids []string) ([]want, error) {
 }
 
 // installer runs package managers.
-type installer struct{ log io.Writer }
+type installer struct {
+	log     io.Writer
+	without map[string]bool // ids that need packages which the host's sources do not have
+}
 
-// apt installs what is missing, all at once, or language by language where that fails: one package that the host's
-// sources do not have must not keep the others away.
+// apt installs what is missing, all at once, or language by language where that fails: one package that cannot be
+// installed must not keep the others away.
 func (i installer) apt(ctx context.Context, wanted []want) error {
 	installed, err := i.installed(ctx)
 	if err != nil {
 		return errors.New("there is no dpkg here: install the toolchains with this system's package manager; `assay languages` names Debian's packages")
 	}
-	if len(i.missing(ctx, installed, wanted)) == 0 {
+	missing := lacking(wanted, installed)
+	if len(missing) == 0 {
 		return nil
 	}
 	if os.Geteuid() != 0 {
-		return errors.New("run this as root, or: sudo apt-get install --no-install-recommends " + strings.Join(i.missing(ctx, installed, wanted), " "))
+		return errors.New("run this as root, or: sudo apt-get install --no-install-recommends " + strings.Join(missing, " "))
 	}
-	// A foreign source that cannot be reached must not stop the rest.
-	if err := i.run(ctx, "apt-get", "-q", "update"); err != nil {
-		fmt.Fprintf(i.log, "apt-get update reported errors (%v); trying with what is known.\n", err)
+	// Asked again after the update, which fetches what a fresh machine does not know; not when there is nothing to gain.
+	known, err := i.known(ctx, wanted)
+	if err != nil || !i.listed() || len(i.obtainable(wanted, installed, known)) > 0 {
+		// A foreign source that cannot be reached must not stop the rest.
+		if err := i.run(ctx, "apt-get", "-q", "update"); err != nil {
+			fmt.Fprintf(i.log, "apt-get update reported errors (%v); trying with what is known.\n", err)
+		}
+		if known, err = i.known(ctx, wanted); err != nil {
+			return fmt.Errorf("asking which packages there are: %w", err)
+		}
+		clear(i.without)
 	}
 	install := func(w []want) error {
-		missing := i.missing(ctx, installed, w)
-		if len(missing) == 0 {
+		packages := i.obtainable(w, installed, known)
+		if len(packages) == 0 {
 			return nil
 		}
-		return i.run(ctx, "apt-get", append([]string{"-q", "-y", "--no-install-recommends", "install"}, missing...)...)
+		return i.run(ctx, "apt-get", append([]string{"-q", "-y", "--no-install-recommends", "install"}, packages...)...)
 	}
 	if err := install(wanted); err == nil || len(wanted) == 1 {
 		return err
@@ -170,27 +190,48 @@ func (i installer) apt(ctx context.Context, wanted []want) error {
 	return errors.Join(errs...)
 }
 
-// missing gives the packages to install; of alternatives, the first that the host's sources have.
-func (i installer) missing(ctx context.Context, installed map[string]bool, wanted []want) []string {
-	var missing []string
+// lacking gives the first choice of each package that is not installed.
+func lacking(wanted []want, installed map[string]bool) []string {
+	return choose(wanted, installed, func(choices []string) string { return choices[0] })
+}
+
+// obtainable gives the packages to install: of alternatives, the first that the host's sources have; of a language that
+// needs one that they do not have, none.
+func (i installer) obtainable(wanted []want, installed, known map[string]bool) []string {
+	var all []string
+	for _, w := range wanted {
+		possible := true
+		packages := choose([]want{w}, installed, func(choices []string) string {
+			n := slices.IndexFunc(choices, func(p string) bool { return known[p] })
+			if n < 0 {
+				possible = false
+				return choices[0]
+			}
+			return choices[n]
+		})
+		if possible {
+			all = append(all, packages...)
+		} else {
+			i.without[w.id] = true
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// choose picks a package of each entry of which none is installed.
+func choose(wanted []want, installed map[string]bool, pick func([]string) string) []string {
+	var chosen []string
 	for _, w := range wanted {
 		for _, entry := range w.install.Apt {
 			choices := alternatives(entry)
-			if slices.ContainsFunc(choices, func(p string) bool { return installed[p] }) {
-				continue
+			if !slices.ContainsFunc(choices, func(p string) bool { return installed[p] }) {
+				chosen = append(chosen, pick(choices))
 			}
-			choice := choices[0]
-			for _, p := range choices[:len(choices)-1] {
-				if i.candidate(ctx, p) {
-					break
-				}
-				choice = choices[slices.Index(choices, p)+1]
-			}
-			missing = append(missing, choice)
 		}
 	}
-	slices.Sort(missing)
-	return slices.Compact(missing)
+	slices.Sort(chosen)
+	return slices.Compact(chosen)
 }
 
 // installed asks dpkg once for everything that is there.
@@ -208,12 +249,35 @@ func (installer) installed(ctx context.Context) (map[string]bool, error) {
 	return there, nil
 }
 
-func (installer) candidate(ctx context.Context, name string) bool {
-	cmd := exec.CommandContext(ctx, "apt-cache", "policy", name) //nolint:gosec // the definition's own package
+// known asks apt once which of the packages its sources have.
+func (installer) known(ctx context.Context, wanted []want) (map[string]bool, error) {
+	args := []string{"policy"}
+	for _, w := range wanted {
+		for _, entry := range w.install.Apt {
+			args = append(args, alternatives(entry)...)
+		}
+	}
+	cmd := exec.CommandContext(ctx, "apt-cache", args...) //nolint:gosec // the definitions' own packages
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	out, err := cmd.Output()
-	_, after, found := strings.Cut(string(out), "Candidate: ")
-	return err == nil && found && !strings.HasPrefix(after, "(none)")
+	if err != nil {
+		return nil, err
+	}
+	have, name := map[string]bool{}, ""
+	for line := range strings.Lines(string(out)) {
+		if head, ok := strings.CutSuffix(strings.TrimSpace(line), ":"); ok && line[0] != ' ' {
+			name = head
+		} else if version, ok := strings.CutPrefix(strings.TrimSpace(line), "Candidate: "); ok && version != "(none)" {
+			have[name] = true
+		}
+	}
+	return have, nil
+}
+
+// listed reports whether apt has fetched its sources' lists at all.
+func (installer) listed() bool {
+	lists, err := filepath.Glob("/var/lib/apt/lists/*Packages*")
+	return err == nil && len(lists) > 0
 }
 
 func (i installer) npm(ctx context.Context, wanted []want) error {

@@ -18,7 +18,7 @@ func TestInstall(t *testing.T) {
 	for name, body := range map[string]string{
 		// have is installed, old is the only one of two that the sources know.
 		"dpkg-query": `printf 'have installed\ngone config-files\n'`,
-		"apt-cache":  `if [ "$2" = new ]; then echo '  Candidate: (none)'; else echo '  Candidate: 1.0'; fi`,
+		"apt-cache":  `shift; for p; do echo "$p:"; echo '  Installed: (none)'; case $p in new|nowhere) v='(none)';; *) v=1.0;; esac; echo "  Candidate: $v"; done`,
 		"apt-get":    `echo "apt-get $*" >>` + calls + `; case "$*" in *broken*) exit 100;; *make-tool*) touch ` + made + `;; esac`,
 		"npm":        `echo "npm $*" >>` + calls,
 	} {
@@ -40,6 +40,7 @@ func TestInstall(t *testing.T) {
 		"a.yaml": lang("a", made, "{apt: [have, make-tool, new | old]}"),
 		"b.yaml": lang("b", "/bin/sh", `{npm: ["@no/such-thing@1.0.0"]}`),
 		"n.yaml": lang("n", "/bin/sh", "{}"),
+		"z.yaml": {Data: []byte("id: z\nname: X\nsource: {name: m}\nrequires: {tool: [/nonexistent]}\ninstall: {apt: [nowhere]}\nrun: {args: [\"{tool}\"]}\n")},
 		"x.yaml": lang("x", "/bin/sh", "{apt: [gone, broken]}"),
 		"g.yaml": {Data: []byte("id: g\nname: X\nsource: {name: m}\nrequires: {tool: [/nonexistent]}\ninstall: {apt: [ghost]}\nrun: {args: [\"{tool}\"]}\n")},
 	}})
@@ -73,7 +74,18 @@ func TestInstall(t *testing.T) {
 			t.Errorf("%s: called\n%s, want\n%s", test.ids, done, test.calls)
 		}
 	}
-	if got := strings.Join(c.Installable(), " "); got != "a b g x" {
+	var log bytes.Buffer
+	if err := os.WriteFile(calls, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err := c.Install(t.Context(), nil, &log)
+	if err == nil || strings.Contains(err.Error(), "language z ") || !strings.Contains(log.String(), "Left out: z, which") {
+		t.Errorf("all: %v\n%s", err, log.String())
+	}
+	if done, err := os.ReadFile(calls); err != nil || strings.Contains(string(done), "nowhere") {
+		t.Errorf("all: called\n%s, %v", done, err)
+	}
+	if got := strings.Join(c.installable(), " "); got != "a b g x z" {
 		t.Errorf("installable: %s", got)
 	}
 }

@@ -114,6 +114,11 @@ func TestVersions(t *testing.T) {
 	test(t, ids...)
 }
 
+// foreign have no package in Debian 12: they are for hosts that have them.
+func foreign(id string) bool {
+	return slices.Contains([]string{"dart", "fsharp", "julia", "swift", "vb", "zig"}, id)
+}
+
 // TestAvailable: what assay can install is there.
 func TestAvailable(t *testing.T) {
 	t.Parallel()
@@ -140,7 +145,7 @@ func TestAvailable(t *testing.T) {
 		switch {
 		case l.Available && l.Version == "" && len(d.Version.Args) > 0:
 			t.Errorf("%s does not tell its version", d.ID)
-		case !l.Available && d.Install.String() != "":
+		case !l.Available && !foreign(d.ID):
 			t.Errorf("%s is not available: %s", d.ID, l.Reason)
 		case !l.Available && l.Reason == "":
 			t.Errorf("%s is not available, without a reason", d.ID)
