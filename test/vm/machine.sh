@@ -14,7 +14,11 @@ ulimit -n 524288
 {
 	setsid bash /job/job.sh "$(sed -n 's/.* job=\([^ ]*\).*/\1/p' /proc/cmdline)" </dev/null 2>&1
 	echo "EXIT STATUS $?"
-} | cat >/dev/console
+} | while IFS= read -r line; do
+	printf '%s\n' "$line" >/dev/console
+	# Not until the end of the pipe: whatever the job left behind may hold it.
+	[[ $line != "EXIT STATUS"* ]] || break
+done
 echo o >/proc/sysrq-trigger
 mkfifo /run/never
 read -r _ </run/never # the end of process 1 would be a panic
