@@ -27,12 +27,10 @@ func Command(t *testing.T, program string, args ...string) *exec.Cmd {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	binary, temp := filepath.Join(dir, filepath.Base(program)), filepath.Join(dir, "tmp")
-	content, err := os.ReadFile(program)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(binary, content, 0o755); err != nil {
-		t.Fatal(err)
+	// Not by this process: a child that another test starts meanwhile would have the file open for writing, and what is open
+	// for writing cannot be executed (execve(2), ETXTBSY).
+	if out, err := exec.CommandContext(t.Context(), "cp", program, binary).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
 	if err := os.Mkdir(temp, 0o700); err != nil {
 		t.Fatal(err)

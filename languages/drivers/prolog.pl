@@ -7,7 +7,7 @@
 % "write(hello), nl." would only be an error; it is taken for the query that it is.
 set_prolog_flag(color_term, false), prompt(_, ''),
 current_prolog_flag(argv, [Main | Args]), set_prolog_flag(argv, Args),
-nb_setval(assay_main, none), nb_setval(assay_done, false), nb_setval(assay_errors, error),
+nb_setval(assay_main, none), nb_setval(assay_module, user), nb_setval(assay_done, false), nb_setval(assay_errors, error),
 assertz((user:term_expansion(Goal, (:- Goal)) :-
   nonvar(Goal), memberchk(Goal, [(_, _), write(_), writeln(_), print(_), format(_), format(_, _), nl]))),
 open(Main, read, In, [encoding(utf8)]),
@@ -19,7 +19,8 @@ catch(
     ( Term == end_of_file -> true
     ; ( Term = (:- D) ; Term = (?- D) ), nonvar(D) ->
       ( D = op(_, _, _) -> catch(user:D, _, true), fail
-      ; D = module(_, Exports), is_list(Exports) ->
+      ; D = module(Name, Exports), is_list(Exports) ->
+        nb_setval(assay_module, Name),
         forall(( member(Op, Exports), Op = op(_, _, _) ), catch(user:Op, _, true)), fail
       ; ( D = use_module(Lib) ; D = use_module(Lib, _) ), nonvar(Lib), Lib = library(_) -> catch(user:D, _, true), fail
       ; D = initialization(G, main) -> nb_setval(assay_main, G), nb_setval(assay_done, true), fail
@@ -37,12 +38,12 @@ catch(
   ( print_message(error, error(syntax_error(What), Where)), halt(3) )),
 close(In),
 load_files(user:Main, []),
-nb_getval(assay_main, Wanted), nb_getval(assay_done, Done),
+nb_getval(assay_main, Wanted), nb_getval(assay_done, Done), nb_getval(assay_module, Module),
 ( Wanted \== none -> Run = Wanted
-; Done == false, member(Run, [main, start, run, go, hello, hello_world, helloworld]), current_predicate(user:Run/0) -> true
+; Done == false, member(Run, [main, start, run, go, hello, hello_world, helloworld]), current_predicate(Module:Run/0) -> true
 ; Run = true
 ),
-( catch_with_backtrace(user:Run, E, ( print_message(error, unhandled_exception(E)), halt(2) )) -> true
+( catch_with_backtrace(Module:Run, E, ( print_message(error, unhandled_exception(E)), halt(2) )) -> true
 ; print_message(error, format("~q failed", [Run])), halt(1)
 ),
 halt

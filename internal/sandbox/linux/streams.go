@@ -124,8 +124,11 @@ func pipe(readMode, writeMode int) (r, w *os.File, err error) {
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
 		return nil, nil, fmt.Errorf("making a pipe: %w", err)
 	}
+	// A program may open its streams anew, by the names /dev/stdin, /dev/stdout and /dev/stderr: a new open asks for the
+	// permissions of the pipe, which would be its maker's alone (pipe(7), proc_pid_fd(5)).
+	err = unix.Fchmod(fds[0], 0o666)
 	if readMode != 0 {
-		err = unix.SetNonblock(fds[0], true)
+		err = errors.Join(err, unix.SetNonblock(fds[0], true))
 	}
 	if writeMode != 0 {
 		err = errors.Join(err, unix.SetNonblock(fds[1], true))

@@ -20,6 +20,7 @@ func streamTests() []test {
 		{"input_bytes", inputBytes},
 		{"input_kinds", inputKinds},
 		{"input_not_read", inputNotRead},
+		{"opened_anew", openedAnew},
 		{"input_file_is_sealed", inputSealed},
 		{"nothing_else_is_open", onlyStreams},
 		{"output_bytes", outputBytes},
@@ -125,6 +126,23 @@ func inputSealed(t *testing.T, b *bench) {
 	c.Stdin = bytes.NewReader([]byte("original"))
 	if r := b.run(t, c); r.stdout != "original" {
 		t.Errorf("got %q", r.stdout)
+	}
+}
+
+// openedAnew: programs open their streams by name, as is usual in contests and scripts.
+func openedAnew(t *testing.T, b *bench) {
+	for name, stdin := range map[string]io.Reader{
+		"nothing": nil, "bytes": bytes.NewReader([]byte("in\n")), "reader": struct{ io.Reader }{strings.NewReader("in\n")},
+	} {
+		c := script("cat /dev/stdin && echo out >/dev/stdout && echo err >/dev/stderr")
+		c.Stdin = stdin
+		want := "in\nout\n"
+		if stdin == nil {
+			want = "out\n"
+		}
+		if r := b.run(t, c); r.ExitCode != 0 || r.stdout != want || r.stderr != "err\n" {
+			t.Errorf("%s: stdout %q, stderr %q, %+v", name, r.stdout, r.stderr, r.Report)
+		}
 	}
 }
 
