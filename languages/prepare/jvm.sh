@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # Archives the classes that a language of the Java virtual machine loads at every start (class data sharing), so that its
 # compiler and its programs start in about half the time. Does nothing when the archives already belong to this virtual
 # machine and these libraries. Without archives, or with stale ones, the virtual machine silently reads the classes as usual.
@@ -51,7 +51,8 @@ clojure)
 	;;
 esac
 
-stamp="$("$java" -version 2>&1; ls -lL "$(readlink -f "$java")" $(echo "$compiler:$run" | tr : ' ')) layout $layout"
+IFS=: read -r -a jars <<<"$compiler${compiler:+:}$run"
+stamp="$("$java" -version 2>&1; ls -lL "$(readlink -f "$java")" "${jars[@]}") layout $layout"
 if [ "$(cat "$target/STAMP" 2>/dev/null)" = "$stamp" ]; then
 	exit 0
 fi
@@ -63,19 +64,19 @@ mkdir "$new/train"
 cd "$new/train"
 
 # The flags that an archive depends on are those of languages/*.yaml.
-common='-XX:+UseSerialGC -XX:-UsePerfData -Xlog:disable'
-compile="$common -Xmx512m -Xss8m -XX:TieredStopAtLevel=1"
+common=(-XX:+UseSerialGC -XX:-UsePerfData -Xlog:disable)
+compile=("${common[@]}" -Xmx512m -Xss8m -XX:TieredStopAtLevel=1)
 
 # list NAME ARGS...: notes which classes a run loads.
 list() {
 	name=$1
 	shift
-	printf '3\n' | "$java" $common -Xshare:off -XX:DumpLoadedClassList="$new/train/$name.list" "$@" one two >/dev/null
+	printf '3\n' | "$java" "${common[@]}" -Xshare:off -XX:DumpLoadedClassList="$new/train/$name.list" "$@" one two >/dev/null
 }
 
 # dump ARGS...: archives those of the listed classes that come from the libraries.
 dump() {
-	"$java" $common -Xshare:dump -XX:SharedClassListFile="$new/train/run.list" -XX:SharedArchiveFile="$new/run.jsa" "$@" >/dev/null
+	"$java" "${common[@]}" -Xshare:dump -XX:SharedClassListFile="$new/train/run.list" -XX:SharedArchiveFile="$new/run.jsa" "$@" >/dev/null
 }
 
 case $language in
@@ -100,7 +101,7 @@ fun main(args: Array<String>) {
     println(generateSequence(::readLine).count())
 }
 KOTLIN
-	"$java" $compile -XX:ArchiveClassesAtExit="$new/compiler.jsa" -cp "$compiler" \
+	"$java" "${compile[@]}" -XX:ArchiveClassesAtExit="$new/compiler.jsa" -cp "$compiler" \
 		org.jetbrains.kotlin.cli.jvm.K2JVMCompiler -nowarn -no-stdlib -no-reflect -classpath "$run" -d . main.kt
 	list run -cp "$run:." MainKt
 	dump -cp "$run"
@@ -126,7 +127,7 @@ object Train extends App {
   println(io.Source.stdin.getLines().length)
 }
 SCALA
-	"$java" $compile -XX:ArchiveClassesAtExit="$new/compiler.jsa" -cp "$compiler" \
+	"$java" "${compile[@]}" -XX:ArchiveClassesAtExit="$new/compiler.jsa" -cp "$compiler" \
 		scala.tools.nsc.Main -usejavacp -d main.jar main.scala
 	list run "-Xbootclasspath/a:$run" -jar main.jar
 	dump "-Xbootclasspath/a:$run"
@@ -142,7 +143,7 @@ printf('%.2f\n', 1.5)
 Thread.start { println 'thread' }.join()
 System.in.eachLine { println it }
 GROOVY
-	printf '3\n' | "$java" $common -XX:ArchiveClassesAtExit="$new/run.jsa" -cp "$run" \
+	printf '3\n' | "$java" "${common[@]}" -XX:ArchiveClassesAtExit="$new/run.jsa" -cp "$run" \
 		groovy.ui.GroovyMain main.groovy one two >/dev/null
 	;;
 clojure)
@@ -214,7 +215,7 @@ CLOJURE
   (doseq [line (line-seq (java.io.BufferedReader. *in*))] (println line))
   (shutdown-agents))
 CLOJURE
-	printf '3\n' | "$java" $common -XX:ArchiveClassesAtExit="$new/run.jsa" -cp "$run" \
+	printf '3\n' | "$java" "${common[@]}" -XX:ArchiveClassesAtExit="$new/run.jsa" -cp "$run" \
 		clojure.main "$new/run.clj" main.clj one two >/dev/null
 	;;
 esac
