@@ -99,8 +99,8 @@ func cpuReading(t *testing.T, b *bench) {
 }
 
 func sleepingIsFree(t *testing.T, b *bench) {
-	asleep := testtime.Stretch(200 * time.Millisecond)
-	r := b.run(t, script(fmt.Sprintf("sleep %.1f", asleep.Seconds())))
+	asleep := testtime.Stretch(200 * time.Millisecond).Round(time.Millisecond)
+	r := b.run(t, script(fmt.Sprintf("sleep %.3f", asleep.Seconds())))
 	r.ok(t)
 	if r.CPUTime > r.WallTime/2 || r.WallTime < asleep {
 		t.Errorf("%+v", r.Report)
