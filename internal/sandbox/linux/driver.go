@@ -92,12 +92,13 @@ func Open(ctx context.Context, o Options) (*Driver, error) {
 	if err != nil {
 		return nil, fault.Internalf(err, "resolving the run folder")
 	}
-	in, err := openInstance(runDir, ownIdentity(), o.Logger)
+	id := ownIdentity()
+	in, err := openInstance(runDir, id, o.Logger)
 	if err != nil {
 		return nil, err
 	}
 	d := &Driver{
-		log: o.Logger, instance: in, identity: ownIdentity(), total: o.Slots,
+		log: o.Logger, instance: in, identity: id, total: o.Slots,
 		free: make(chan *slot, o.Slots), builds: make(chan int, o.Slots), stop: make(chan struct{}),
 	}
 	folders, links := rootLayout(o.Folders)

@@ -26,13 +26,13 @@ type Finding struct {
 
 // Inspect looks at what this host offers. It changes nothing and takes about a millisecond.
 func Inspect() []Finding {
-	here := thisMachine()
+	here, groups := thisMachine(), lookForGroups()
 	findings := []Finding{
 		kernelFinding(),
 		rootFinding(),
 		namespaceFinding(),
-		cgroupFinding(),
-		rateFinding(),
+		here.cgroupFinding(groups),
+		here.rateFinding(groups),
 		seccompFinding(),
 		landlockFinding(),
 		overlayFinding(),
@@ -42,7 +42,7 @@ func Inspect() []Finding {
 	if here.euid != 0 {
 		findings = append(findings, here.unprivilegedFinding())
 	}
-	return explain(append(findings, here.containerFindings()...))
+	return explain(append(findings, here.containerFindings(groups.version)...))
 }
 
 // refuseDegraded fails when a required mechanism is missing and nobody allowed to go on without.
@@ -113,30 +113,28 @@ func namespaceFinding() Finding {
 	return f
 }
 
-func cgroupFinding() Finding {
+func (m machine) cgroupFinding(groups hostGroups) Finding {
 	f := Finding{Name: "cgroup", Required: true}
-	here := thisMachine()
-	parent, err := cgroup.Find("assay-doctor")
-	switch {
+	switch err := groups.find; {
 	case errors.Is(err, cgroup.ErrNotAlone):
-		f.Detail, f.Remedy = err.Error(), here.remedy(remedies{
-			host:       here.rootOr("start assay alone in a group (systemd-run --scope -p Delegate=yes)", userGroupRemedy),
+		f.Detail, f.Remedy = err.Error(), m.remedy(remedies{
+			host:       m.rootOr("start assay alone in a group (systemd-run --scope -p Delegate=yes)", userGroupRemedy),
 			docker:     "without --init, with assay as the container's first process (others may be started later, by docker exec)",
 			kubernetes: "command: [assay, serve], with no shell around it",
 		})
 		return f
 	case err != nil:
-		f.Detail, f.Remedy = err.Error(), here.remedy(remedies{
-			host:   here.rootOr("boot with the memory, pids and cpuacct controllers, or give assay a delegated group", userGroupRemedy),
+		f.Detail, f.Remedy = err.Error(), m.remedy(remedies{
+			host:   m.rootOr("boot with the memory, pids and cpuacct controllers, or give assay a delegated group", userGroupRemedy),
 			docker: "--cgroupns=private, with an engine that has the memory, pids and cpuacct controllers",
 		})
 		return f
 	}
-	f.OK, f.Detail = true, fmt.Sprintf("version %d", parent.Version())
+	f.OK, f.Detail = true, fmt.Sprintf("version %d", groups.version())
 	// Making groups must be possible where they go.
-	if err := cgroup.Writable(parent); err != nil {
+	if err := groups.writable; err != nil {
 		f.OK, f.Detail = false, err.Error()
-		f.Remedy = here.remedy(writableRemedies(parent.Version(), here.euid))
+		f.Remedy = m.remedy(writableRemedies(groups.version(), m.euid))
 	}
 	return f
 }
@@ -171,12 +169,12 @@ func writableRemedies(version, euid int) remedies {
 	return r
 }
 
-func rateFinding() Finding {
+func (m machine) rateFinding(groups hostGroups) Finding {
 	f := Finding{
 		Name: "cpu rate", Detail: "limits.cpu_percent works",
-		Remedy: thisMachine().rootOr("boot with the cpu cgroup controller", "as for cgroup, with the cpu controller"),
+		Remedy: m.rootOr("boot with the cpu cgroup controller", "as for cgroup, with the cpu controller"),
 	}
-	if parent, err := findGroups("assay-doctor", false); err == nil && parent.HasCPURate() {
+	if groups.find == nil && groups.writable == nil && groups.parent.HasCPURate() {
 		f.OK = true
 		return f
 	}

@@ -9,8 +9,6 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
-
-	"assay/internal/sandbox/linux/cgroup"
 )
 
 // machine is what findings are read from. Tests give their own.
@@ -109,7 +107,7 @@ func (m machine) remedy(r remedies) string {
 }
 
 // containerFindings are about what containers take away.
-func (m machine) containerFindings() []Finding {
+func (m machine) containerFindings(groupVersion func() int) []Finding {
 	return []Finding{
 		m.containerFinding(),
 		m.capabilityFinding(groupVersion),
@@ -118,15 +116,6 @@ func (m machine) containerFindings() []Finding {
 		m.procFinding(),
 		m.nodeFinding(),
 	}
-}
-
-// groupVersion is the version of control groups that the driver would use, 0 for none.
-func groupVersion() int {
-	parent, err := cgroup.Find("assay-doctor")
-	if err != nil {
-		return 0
-	}
-	return parent.Version()
 }
 
 func (m machine) containerFinding() Finding {

@@ -10,13 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"assay/internal/config"
-	"assay/internal/sandbox/linux/cgroup"
 )
 
 // Advise looks at what makes readings steady or features available, and at the run folder, runDir: none of it is required. It
 // changes nothing.
 func Advise(runDir string) []Finding {
-	here := thisMachine()
+	here, groups := thisMachine(), ownGroups()
 	if runDir == "" {
 		runDir = config.RunDir(here.euid, here.getenv)
 	}
@@ -27,9 +26,9 @@ func Advise(runDir string) []Finding {
 		here.threadsFinding(),
 		here.hugePagesFinding(),
 		here.addressFinding(),
-		here.quotaFinding(ownGroups()),
-		here.memoryFinding(ownGroups()),
-		here.killFinding(ownGroups()),
+		here.quotaFinding(groups),
+		here.memoryFinding(groups),
+		here.killFinding(groups),
 	}
 	if here.euid == 0 {
 		advice = append(advice, here.unprivilegedFinding()) // Inspect has it for others
@@ -42,12 +41,12 @@ func Advise(runDir string) []Finding {
 
 // ownGroups are the folders of the control groups that assay is in, without the leading slash.
 func ownGroups() []string {
-	parent, err := cgroup.Find("assay-doctor")
-	if err != nil {
+	groups := lookForGroups()
+	if groups.find != nil {
 		return nil
 	}
 	var dirs []string
-	for _, p := range parent.Paths() {
+	for _, p := range groups.parent.Paths() {
 		dirs = append(dirs, strings.TrimPrefix(path.Dir(p), "/"))
 	}
 	return dirs

@@ -367,9 +367,9 @@ func TestRemove(t *testing.T) {
 	}
 }
 
-// TestKernelGroup makes a real group with whatever the host has, and reads it.
-func TestKernelGroup(t *testing.T) {
-	t.Parallel()
+// kernelParent makes a parent of the test's own with whatever the host has.
+func kernelParent(t *testing.T) Parent {
+	t.Helper()
 	p, err := Find("assay-test-" + strings.ToLower(t.Name()))
 	if err != nil {
 		t.Fatal(err)
@@ -382,6 +382,13 @@ func TestKernelGroup(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	return p
+}
+
+// TestKernelGroup makes a real group with whatever the host has, and reads it.
+func TestKernelGroup(t *testing.T) {
+	t.Parallel()
+	p := kernelParent(t)
 	g, err := p.New("slot-0", os.Getuid(), func() {})
 	if err != nil {
 		t.Fatal(err)

@@ -69,21 +69,10 @@ func hog(text string) error {
 // slotGroup makes a slot's group as the driver does.
 func slotGroup(t *testing.T) *unifiedGroup {
 	t.Helper()
-	p, err := Find("assay-test-" + strings.ToLower(t.Name()))
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := kernelParent(t)
 	if p.Version() != 2 {
 		t.Fatalf("the groups are of version %d", p.Version())
 	}
-	if err := errors.Join(Remove(p.Paths()), p.Make()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := p.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 	g, err := p.New("slot-0", os.Getuid(), func() {})
 	if err != nil {
 		t.Fatal(err)
